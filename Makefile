@@ -1,0 +1,74 @@
+MODELS ?= all#            all, names, comma lists, wildcards such as resnet*
+DATASET ?= fashion_mnist# fashion_mnist or cifar10
+PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
+SEEDS ?= 0#               such as 0,1,2
+DEVICE ?= auto#           auto, cpu, cuda or mps
+RESULTS ?= results#       folder for records, tables and plots
+DATA_DIR ?= data#         folder where datasets are looked for and put
+FORCE ?=#                 1 runs again what has finished
+MODEL ?= lenet#           for describe
+STUDY ?= kernel_size#     for study
+PYTHON ?=#                a Python with everything installed, in place of .venv
+
+export DATA_DIR
+export PYTHONPATH := $(CURDIR)
+
+ifeq ($(PYTHON),)
+PY := .venv/bin/python
+READY := .venv/installed
+else
+PY := $(PYTHON)
+READY :=
+endif
+
+BENCH := $(PY) -m benchmarks
+FORCED := $(if $(filter-out 0 no false,$(FORCE)),--force)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup data bench describe study report notebook test lint format clean
+
+help: ## show targets and variables
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo
+	@grep -hE '^[A-Z_]+ \?=' $(MAKEFILE_LIST) | sed -E 's/ *\?= */\t/; s/# */\t/' | awk -F '\t' '{printf "  %-10s %-14s %s\n", $$1, $$2, $$3}'
+
+setup: $(READY) ## make .venv and install everything
+
+.venv/installed: pyproject.toml
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+data: $(READY) ## find, or fetch, and verify DATASET
+	$(BENCH) data --dataset '$(DATASET)'
+
+bench: $(READY) ## train MODELS under PROTOCOL, compare them, time kernel sizes
+	$(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)
+	$(BENCH) study kernel_size --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)
+
+describe: $(READY) ## say what MODEL is and what it costs, layer by layer
+	$(BENCH) describe '$(MODEL)'
+
+study: $(READY) ## measure STUDY
+	$(BENCH) study '$(STUDY)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)
+
+report: $(READY) ## rebuild tables and plots of RESULTS from the records
+	$(BENCH) report --results '$(RESULTS)'
+
+notebook: $(READY) ## run notebooks/results.ipynb and keep its outputs
+	$(PY) -m jupyter execute --inplace notebooks/results.ipynb
+
+test: $(READY) ## run the tests
+	$(PY) -m pytest
+
+lint: $(READY) ## check style
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+format: $(READY) ## apply style
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+clean: ## remove .venv and caches; results and data stay
+	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

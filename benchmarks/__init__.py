@@ -1,0 +1,1 @@
+"""The experiment: what is run, how it is timed, what is reported."""

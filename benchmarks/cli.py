@@ -1,0 +1,153 @@
+"""The verbs of `python -m benchmarks`. Nothing heavy is imported to read the arguments."""
+
+import os
+import re
+import signal
+import sys
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from benchmarks import protocol as protocols
+from benchmarks import studies
+from benchmarks.errors import UsageError
+from benchmarks.protocol import Protocol
+
+INTERRUPTED = 130
+
+
+class Parser(ArgumentParser):
+    """Answers wrong arguments in one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> None:
+        message = " ".join(str(message).split()).rstrip(".")
+        if wrong := re.match(r"unrecognized arguments: (--[\w.]+)", message):
+            close = get_close_matches(wrong[1], self._option_string_actions, n=3)
+            message += f"; did you mean {', '.join(close)}?" if close else ""
+        raise UsageError(f"{message}; `{self.prog.replace('[options] ', '')} --help` shows how")
+
+
+def make_parser() -> Parser:
+    parser = Parser(
+        prog="python -m benchmarks",
+        description="CNNs under one shared protocol.",
+        allow_abbrev=False,
+    )
+    verbs = parser.add_subcommands(dest="verb")
+    folders = {"--results": "results", "--data_dir": os.environ.get("DATA_DIR", "data")}
+
+    def verb(name: str, summary: str, *options: str) -> Parser:
+        sub = Parser(description=summary, allow_abbrev=False)
+        for option in options:
+            sub.add_argument(option, type=Path, default=Path(folders[option]), help="folder")
+        verbs.add_subcommand(name, sub, help=summary)
+        return sub
+
+    verb("list", "show every model; * marks the canonical member of its architecture")
+
+    describe = verb("describe", "say what a model is and what it costs, layer by layer")
+    describe.add_argument("model", type=str, help="a name from `list`")
+    describe.add_argument("--image_size", type=int, default=224, help="height and width in px")
+    describe.add_argument("--in_channels", type=int, default=1)
+    describe.add_argument("--num_classes", type=int, default=10)
+
+    data = verb("data", "find, or fetch, and verify a dataset", "--data_dir")
+    data.add_argument("--dataset", type=str, default="fashion_mnist")
+
+    run = verb("run", "train models under one protocol and report", "--results", "--data_dir")
+    run.add_argument("--models", type=str, default="all", help="all, names, wildcards; by commas")
+    run.add_argument("--dataset", type=str, default="fashion_mnist")
+    run.add_argument("--seeds", type=str, default="0", help="whole numbers, by commas")
+    run.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or mps")
+    run.add_argument("--force", action="store_true", help="run again what has finished")
+    run.add_argument("--protocol", type=Protocol, sub_configs=True)
+
+    study = verb("study", "measure one question of its own", "--results")
+    study.add_argument("name", type=str, help=", ".join(studies.names()))
+    study.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or mps")
+    study.add_argument("--force", action="store_true", help="measure again")
+
+    verb("report", "rebuild tables and plots from the records", "--results")
+    return parser
+
+
+def parse(argv: list[str], auto: str = "quick") -> Namespace:
+    """Read the arguments. `run.protocol` becomes a Protocol, `run.protocol_name` its name.
+
+    Args:
+        argv: the arguments.
+        auto: the protocol that `auto` stands for.
+
+    Raises:
+        UsageError: wrong arguments.
+    """
+    argv = list(argv)
+    asked = protocols.AUTO
+    if argv[:1] == ["run"]:
+        asked, argv = _take_protocol(argv)
+        name = auto if asked == protocols.AUTO else asked
+        argv[1:1] = ["--protocol", str(protocols.find(name))]
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    if args.verb is None:
+        raise UsageError("no verb; `python -m benchmarks --help` shows them")
+    if args.verb == "run":
+        args.run.protocol.pop("__path__")
+        args = parser.instantiate(args)
+        given = [
+            f.name
+            for f in fields(Protocol)
+            if any(re.match(rf"--protocol\.{f.name}(=|\.|$)", a) for a in argv)
+        ]
+        args.run.protocol = args.run.protocol.with_shared(given)
+        suffixes = [f"+{field}={getattr(args.run.protocol, field)}" for field in given]
+        args.run.protocol_name = re.sub(r"[^\w.=+-]+", "-", Path(name).stem + "".join(suffixes))
+        args.run.auto = asked == protocols.AUTO
+    return args
+
+
+def _take_protocol(argv: list[str]) -> tuple[str, list[str]]:
+    """The value of --protocol, which may be a name, and the arguments without it."""
+    rest, name = [], protocols.AUTO
+    arguments = iter(argv)
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if option == "--protocol":
+            name = value if equals else next(arguments, "")
+        else:
+            rest.append(argument)
+    return name, rest
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb. Exit status: 0 done, 1 a run failed, 2 it could not be served, 130 Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        args = parse(argv)
+    except UsageError as error:
+        return _refuse(error)
+    # To be told to terminate is to be interrupted: what has finished is kept and said.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _execute(args, argv)
+    except KeyboardInterrupt as interrupt:
+        print("\ninterrupted", *interrupt.args, sep="; ", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _execute(args: Namespace, argv: list[str]) -> int:
+    from benchmarks import commands
+
+    try:
+        if args.verb == "run" and args.run.auto:
+            args = parse(argv, auto=commands.auto_protocol(args.run.device))
+        return commands.execute(args)
+    except commands.FORESEEN as error:
+        return _refuse(error)
+
+
+def _refuse(error: Exception) -> int:
+    print(f"benchmarks: {error}", file=sys.stderr)
+    return 2

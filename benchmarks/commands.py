@@ -1,0 +1,147 @@
+"""What the verbs do. Only those that draw or train import what that takes."""
+
+import tempfile
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+import lit_models
+from benchmarks import environment, studies
+from benchmarks.errors import UsageError, unknown
+from datamodules import DATASETS, DataError, ImageDataset
+
+# Errors that are answered in one line: the message says what was wrong and what to do.
+FORESEEN = (UsageError, lit_models.ModelError, DataError)
+
+
+def list_models(args: Namespace) -> int:
+    for name in lit_models.names():
+        entry = lit_models.entry(name)
+        mark = "*" if entry.canonical else " "
+        print(f"{mark} {name:14} from {entry.min_size:>2} px  {entry.summary}")
+    print("\n* stands for its architecture in MODELS=all")
+    return 0
+
+
+def describe(args: Namespace) -> int:
+    for option in ("image_size", "in_channels", "num_classes"):
+        if getattr(args, option) < 1:
+            raise UsageError(f"--{option} must be at least 1")
+    shape = {"image_size": args.image_size, "in_channels": args.in_channels}
+    entry = lit_models.entry(args.model)
+    net = lit_models.build(args.model, num_classes=args.num_classes, **shape)
+    cost = lit_models.cost(net, **shape)
+    print(f"{entry.name}: {entry.summary}\n\n{entry.reference}\n")
+    print(f"{'layer':28} {'kind':18} {'output':>16} {'parameters':>12} {'MACs':>14}")
+    for layer in cost.layers:
+        output = " x ".join(map(str, layer.output_shape))
+        numbers = f"{layer.parameters:>12,} {layer.macs:>14,}"
+        print(f"{layer.name:28} {layer.kind:18} {output:>16} {numbers}")
+    print(f"{'total':28} {'':18} {'':>16} {cost.parameters:>12,} {cost.macs:>14,}")
+    image = f"{args.in_channels} x {args.image_size} x {args.image_size}"
+    print(f"\nfor one image of {image}; the net works from {entry.min_size} px up")
+    return 0
+
+
+def data(args: Namespace) -> int:
+    dataset = _dataset(args)
+    train, test = len(dataset.train_labels), len(dataset.test_labels)
+    print(f"{dataset.source}: {train:,} training and {test:,} test images, verified")
+    return 0
+
+
+def run(args: Namespace) -> int:
+    from benchmarks import report
+    from benchmarks.plan import plan, settings_by_model
+    from benchmarks.records import OK, RecordStore
+    from benchmarks.sweep import sweep
+
+    everything = args.protocol.models or None
+    models = lit_models.select(_split(args.models, "models"), everything)
+    seeds = _seeds(args.seeds)
+    device = environment.resolve_device(args.device)
+    if args.auto:
+        print(f"protocol auto: {args.protocol_name}, since the device is {device}")
+    settings_by_model(models, args.protocol)  # refuses what cannot work before any data is read
+    _check_writable(args.results)
+    dataset = _dataset(args)
+    specs = plan(models, dataset, args.protocol, args.protocol_name, seeds, device)
+    args.protocol.check_examples(len(dataset.train_labels), dataset.name)
+
+    store = RecordStore(args.results)
+    records = sweep(specs, store, args.data_dir, args.force)
+    folder = args.results / specs[0].folder
+    print(f"\n{report.rebuild(folder)}\nwritten to {folder}")
+    return 0 if all(record.status == OK for record in records) else 1
+
+
+def auto_protocol(device: str) -> str:
+    """`standard` where there is an accelerator, `quick` where there is none."""
+    return "quick" if environment.resolve_device(device) == "cpu" else "standard"
+
+
+def study(args: Namespace) -> int:
+    if args.name not in studies.names():
+        raise unknown("study", args.name, studies.names())
+    device = environment.resolve_device(args.device)
+    _check_writable(args.results)
+    folder = args.results / "studies" / args.name
+    print(studies.load(args.name).run(folder, device, args.force))
+    print(f"written to {folder}")
+    return 0
+
+
+def rebuild(args: Namespace) -> int:
+    from benchmarks import report
+    from benchmarks.records import RecordStore
+
+    folders = RecordStore(args.results).folders()
+    if not folders:
+        raise UsageError(f"no records in {args.results}; `make bench` makes them")
+    _check_writable(args.results)
+    for folder in folders:
+        print(f"{folder}\n\n{report.rebuild(folder)}")
+    return 0
+
+
+def execute(args: Namespace) -> int:
+    """Carry out the verb; returns the exit status."""
+    verbs = {
+        "list": list_models,
+        "describe": describe,
+        "data": data,
+        "run": run,
+        "study": study,
+        "report": rebuild,
+    }
+    return verbs[args.verb](args[args.verb])
+
+
+def _split(values: str, option: str) -> list[str]:
+    found = [value.strip() for value in values.split(",") if value.strip()]
+    if not found:
+        raise UsageError(f"--{option} names nothing")
+    return found
+
+
+def _seeds(values: str) -> list[int]:
+    found = _split(values, "seeds")
+    for value in found:
+        if not value.isdecimal() or int(value) >= 2**32:
+            raise UsageError(f"seed {value!r} is not a whole number from 0 to 2**32 - 1")
+    return list(dict.fromkeys(map(int, found)))
+
+
+def _dataset(args: Namespace) -> ImageDataset:
+    if args.dataset not in DATASETS:
+        raise unknown("dataset", args.dataset, DATASETS)
+    return DATASETS[args.dataset](args.data_dir)
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"results folder {folder} cannot be written: {error.strerror}") from None

@@ -1,0 +1,65 @@
+"""What machine, which versions, which commit: stamped on every record."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from benchmarks.errors import UsageError, unknown
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def resolve_device(name: str) -> str:
+    """The device type to train on; `auto` is the accelerator where there is one.
+
+    Raises:
+        UsageError: no such device on this machine.
+    """
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    available = ["cpu"] if accelerator is None else ["cpu", accelerator.type]
+    if name == "auto":
+        return available[-1]
+    if name in available:
+        return name
+    if name not in DEVICES:
+        raise unknown("device", name, DEVICES)
+    raise UsageError(f"no device {name!r} on this machine; there is {' and '.join(available)}")
+
+
+def describe(device: torch.device) -> dict[str, str]:
+    """The columns of a record that say where and with what it was made."""
+    versions = {f"{name}_version": version(name) for name in ("torch", "lightning", "torchvision")}
+    return {
+        "device": _device_name(device),
+        **versions,
+        "python_version": platform.python_version(),
+        "commit": _commit(),
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
+        name = next((value.strip() for key, _, value in lines if "model name" in key), name)
+    if device.type == "mps":
+        return f"{name} GPU"
+    return f"{name}, {torch.get_num_threads()} threads"
+
+
+def _commit() -> str:
+    """The commit of this code, marked where it differs from it, or `unknown` outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()

@@ -1,0 +1,67 @@
+"""How weights start, by the name a protocol gives it."""
+
+import torch
+from torch import Tensor, nn
+
+# Of each channel of a hidden layer: above zero, so that most ReLUs start alive (69 % of a normal
+# distribution). At zero, narrow layers lose channels in the first steps for good.
+HIDDEN_MEAN, HIDDEN_STD = 0.5, 1.0
+
+# Of the layer that makes the logits: all classes alive and alike. A net that ends in ReLU, as NiN
+# does, otherwise starts with classes that no gradient reaches.
+LOGIT_MEAN, LOGIT_STD = 1.0, 0.1
+
+
+def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
+    """Set the weights of all convolutions and linear layers; other layers keep their defaults.
+
+    Args:
+        net: on the device of `images`.
+        scheme: `default` (PyTorch's), `xavier` (uniform; Glorot & Bengio, 2010, equation 16; biases
+            stay PyTorch's) or `lsuv`.
+        images: a batch of training images (N, C, H, W), for `lsuv`.
+    """
+    layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    if scheme == "xavier":
+        for layer in layers:
+            nn.init.xavier_uniform_(layer.weight)
+    elif scheme == "lsuv":
+        _layer_sequential_unit_variance(net, layers, images)
+
+
+@torch.no_grad()
+def _layer_sequential_unit_variance(
+    net: nn.Module, layers: list[nn.Conv2d | nn.Linear], images: Tensor
+) -> None:
+    """Scale each layer so that its outputs on a batch have unit variance (Mishkin & Matas, 2016).
+
+    Deviations: normal instead of orthonormal weights to begin with, whose decomposition takes
+    seconds for a large linear layer; biases give each channel the same mean; the last layer has a
+    mean and deviation of its own; dropout is active, so that its noise is in the variance. One
+    pass does for all layers, since each hands its corrected output on to the next.
+    """
+
+    def correct(layer: nn.Conv2d | nn.Linear, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        is_last = layer is layers[-1]
+        target_std = LOGIT_STD if is_last else HIDDEN_STD
+        target_mean = LOGIT_MEAN if is_last else HIDDEN_MEAN
+        all_but_channels = [d for d in range(output.dim()) if d != 1]
+        mean = output.mean(all_but_channels, keepdim=True) if layer.bias is not None else 0.0
+        scale = target_std / (output - mean).std()
+        layer.weight *= scale
+        if layer.bias is None:
+            return output * scale
+        layer.bias.copy_(target_mean - mean.flatten() * scale)
+        return (output - mean) * scale + target_mean
+
+    for layer in layers:
+        nn.init.normal_(layer.weight)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    hooks = [layer.register_forward_hook(correct) for layer in layers]
+    net.train()(images)
+    for hook in hooks:
+        hook.remove()
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()

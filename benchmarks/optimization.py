@@ -1,0 +1,31 @@
+"""Optimizer and learning-rate schedule, as a protocol names them."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+
+from benchmarks.protocol import Protocol
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], protocol: Protocol) -> Optimizer:
+    """The protocol's optimizer, in its fused form: one kernel for all parameters."""
+    common = {"lr": protocol.learning_rate, "weight_decay": protocol.weight_decay, "fused": True}
+    if protocol.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, betas=(0.9, protocol.beta2), **common)
+    return torch.optim.SGD(parameters, momentum=protocol.momentum, **common)
+
+
+def make_scheduler(optimizer: Optimizer, steps: int, protocol: Protocol) -> LRScheduler:
+    """The protocol's schedule over `steps` steps."""
+    if protocol.schedule == "one_cycle":
+        return OneCycleLR(
+            optimizer,
+            max_lr=protocol.learning_rate,
+            total_steps=steps,
+            pct_start=protocol.warmup,
+            cycle_momentum=False,
+        )
+    return LambdaLR(optimizer, lambda step: 1.0)

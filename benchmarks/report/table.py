@@ -1,0 +1,114 @@
+"""The comparison table in markdown: one row a model, and under it what the numbers rest on."""
+
+import pandas as pd
+
+from benchmarks.records import OK
+
+_CAPTION = """\
+Loss and train accuracy: the last epoch's training examples, each as it was trained on. \
+Test accuracy: all test images, once, after the last epoch. Examples/sec: training examples a \
+second of the whole training loop, warm-up and evaluation left out. MACs: multiply-adds of \
+convolutions and linear layers for one image. Seconds: the training from start to end."""
+
+
+def comparable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows that belong side by side: of the newest protocol, the last of each model and seed."""
+    rows = rows.sort_values("finished_at", kind="stable")
+    newest = rows["protocol_digest"] == rows["protocol_digest"].iloc[-1]
+    latest = rows[newest].drop_duplicates(["model", "seed"], keep="last")
+    return latest.sort_values(["model", "seed"])
+
+
+def markdown(rows: pd.DataFrame) -> str:
+    """The table of one comparison; several seeds of a model become mean ± standard deviation."""
+    current = comparable(rows)
+    by_model = current.groupby("model", sort=False)
+    table = pd.DataFrame([_row(model, runs) for model, runs in by_model]).sort_values(
+        "_rank", ascending=False, kind="stable"
+    )
+    table = table.drop(columns="_rank").dropna(axis="columns", how="all").fillna("")
+    lines = [
+        table.to_markdown(index=False, disable_numparse=True, colalign=_alignment(table)),
+        *_failures(current),
+        _CAPTION,
+        _provenance(current, left_out=len(rows) - len(current)),
+    ]
+    return "\n\n".join(lines)
+
+
+def _alignment(table: pd.DataFrame) -> list[str]:
+    return ["left"] + ["right"] * (len(table.columns) - 1)
+
+
+def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
+    done = runs[runs["status"] == OK]
+    if done.empty:
+        return {"model": model, "parameters": "failed", "_rank": -1.0}
+    accuracy = done["test_accuracy"].fillna(done["validation_accuracy"])
+    return {
+        "model": model,
+        "parameters": f"{done['parameters'].iloc[0]:,.0f}",
+        "MACs": f"{done['macs'].iloc[0]:,.0f}",
+        "loss": _mean(done["loss"], 3),
+        "train accuracy": _mean(done["train_accuracy"], 3),
+        "test accuracy": _mean(done["test_accuracy"], 3),
+        "validation accuracy": _mean(done["validation_accuracy"], 3),
+        "examples/sec": _mean(done["examples_per_sec"], 0),
+        "seconds": _mean(done["fit_seconds"], 0),
+        "_rank": accuracy.mean(),
+    }
+
+
+def _mean(values: pd.Series, digits: int) -> str | None:
+    values = values.dropna()
+    if values.empty:
+        return None
+    text = f"{values.mean():,.{digits}f}"
+    return text if len(values) == 1 else f"{text} ± {values.std():,.{digits}f}"
+
+
+def _failures(rows: pd.DataFrame) -> list[str]:
+    failed = rows[rows["status"] != OK]
+    lines = [
+        f"- {row.model} (seed {row.seed}) {row.status}: {_escape(str(row.error))}"
+        for row in failed.itertuples()
+    ]
+    return ["\n".join(lines)] if lines else []
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+
+
+def _provenance(rows: pd.DataFrame, left_out: int) -> str:
+    versions = ("torch", "lightning", "torchvision", "python")
+    facts = {
+        "protocol": _values(rows["protocol"]),
+        "image size": _values(rows["image_size"], " px"),
+        "batch size": _values(rows["batch_size"]),
+        "epochs": _values(rows["epochs"]),
+        "training examples": _values(rows["train_examples"]),
+        "precision": _values(rows["precision"]),
+        "layout": _values(rows["memory_format"]),
+        "seeds": _values(rows["seed"]),
+        "device": _values(rows["device"]),
+        "versions": ", ".join(f"{name} {_values(rows[f'{name}_version'])}" for name in versions),
+        "commit": _values(rows["commit"]),
+        "data": _values(rows["data_source"]),
+        "finished": f"{rows['finished_at'].min()} to {rows['finished_at'].max()}",
+    }
+    text = "; ".join(f"{name}: {value}" for name, value in facts.items() if value)
+    notes = []
+    if rows["device"].dropna().nunique() > 1:
+        notes.append("Rows were measured on different devices: do not compare their speeds.")
+    if left_out:
+        notes.append(f"{left_out} older runs in `results.csv` are not in this table.")
+    return " ".join([text + ".", *notes])
+
+
+def _values(column: pd.Series, unit: str = "") -> str:
+    """The distinct values of a column, in words."""
+    return " / ".join(
+        (f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)) + unit
+        for value in column.dropna().drop_duplicates()
+    )

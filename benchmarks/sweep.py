@@ -1,0 +1,59 @@
+"""A plan carried out in sight of the user: a bar on a terminal, plain lines in a log."""
+
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks.executors import run_each
+from benchmarks.plan import RunSpec
+from benchmarks.records import OK, RecordStore, RunRecord
+
+
+def sweep(specs: list[RunSpec], store: RecordStore, data_dir: Path, force: bool) -> list[RunRecord]:
+    """Run what has not finished yet, and say what becomes of each run.
+
+    Args:
+        specs: the plan.
+        store: keeps the records.
+        data_dir: the data folder.
+        force: run again what has finished.
+
+    Raises:
+        KeyboardInterrupt: with a sentence that says what is kept.
+    """
+    records = []
+    due = []
+    for spec in specs:
+        record = None if force else store.find(spec)
+        if record is not None and record.status == OK:
+            print(f"{spec.title}: cached, {_outcome(record)}")
+            records.append(record)
+        else:
+            due.append(spec)
+    on_terminal = sys.stdout.isatty()
+    with tqdm(total=len(due), unit="run", disable=not on_terminal, file=sys.stdout) as bar:
+        runs = run_each(due, store, data_dir, progress_bar=on_terminal)
+        for number, spec in enumerate(due, start=1):
+            start = f"[{number}/{len(due)}] {spec.title}"
+            bar.set_description(spec.title)
+            if not on_terminal:
+                print(f"{start} ...", flush=True)
+            try:
+                record = next(runs)
+            except KeyboardInterrupt:
+                kept = f"{len(records)} of {len(specs)} runs are kept in {store.root}"
+                raise KeyboardInterrupt(f"{kept}; the same command goes on") from None
+            records.append(record)
+            bar.write(f"{start}: {_outcome(record)}", file=sys.stdout)
+            bar.update()
+    return records
+
+
+def _outcome(record: RunRecord) -> str:
+    if record.status != OK:
+        return f"{record.status}: {record.error}"
+    split = "test" if record.validation_accuracy is None else "validation"
+    accuracy = getattr(record, f"{split}_accuracy")
+    speed = f"{record.examples_per_sec:,.0f} examples/sec, {record.fit_seconds:.0f} s"
+    return f"{split} accuracy {accuracy:.3f}, {speed}"

@@ -1,0 +1,118 @@
+"""How fast and how large: examples/sec, the limit of a bare loop, peak memory."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.utils.flop_counter import FlopCounterMode
+
+WARMUP_STEPS = 5
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all work queued on it."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
+class TrainingClock(L.Callback):
+    """Times the training loop: batches, steps and metrics, device synchronised at both ends.
+
+    Left out are the first steps, and whatever happens between epochs and after them.
+    """
+
+    def __init__(self) -> None:
+        self.examples = 0
+        self.seconds = 0.0
+        self._started: float | None = None
+
+    @property
+    def examples_per_sec(self) -> float:
+        return self.examples / self.seconds
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        total = int(trainer.estimated_stepping_batches)
+        self._warmup = min(WARMUP_STEPS, total // 2)
+        if trainer.global_step >= self._warmup:
+            self._start(module.device)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs, batch, batch_idx: int
+    ) -> None:
+        if self._started is not None:
+            self.examples += len(batch[1])
+        elif trainer.global_step >= self._warmup:
+            self._start(module.device)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self._started is not None:
+            synchronize(module.device)
+            self.seconds += time.perf_counter() - self._started
+            self._started = None
+
+    def _start(self, device: torch.device) -> None:
+        synchronize(device)
+        self._started = time.perf_counter()
+
+
+@contextmanager
+def autocast(device: torch.device, precision: str) -> Iterator[None]:
+    """What Lightning does around a step for the same precision."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+        yield
+
+
+def time_steps(
+    net: nn.Module,
+    optimizer: Optimizer,
+    batch: tuple[Tensor, Tensor],
+    *,
+    clip_norm: float | None,
+    precision: str,
+    seconds: float = 1.5,
+) -> tuple[float, float]:
+    """What the hardware allows: a bare training loop on one resident batch.
+
+    Returns:
+        examples/sec over at least three steps and `seconds`, and the FLOPs of training on one
+        example, counted on a real forward and backward pass.
+    """
+    images, labels = batch
+    net.train()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with autocast(images.device, precision):
+            loss = F.cross_entropy(net(images), labels)
+        loss.backward()
+        if clip_norm is not None:
+            nn.utils.clip_grad_norm_(net.parameters(), clip_norm)
+        optimizer.step()
+
+    with FlopCounterMode(display=False) as counter:
+        step()
+    step()
+    steps = 0
+    synchronize(images.device)
+    start = time.perf_counter()
+    while steps < 3 or time.perf_counter() - start < seconds:
+        step()
+        steps += 1
+    synchronize(images.device)
+    rate = steps * len(labels) / (time.perf_counter() - start)
+    return rate, counter.get_total_flops() / len(labels)
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Largest memory so far in MiB: of the device's allocator, or, on the CPU, of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

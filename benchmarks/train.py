@@ -1,0 +1,133 @@
+"""One run from start to end, in one process."""
+
+import logging
+import time
+import warnings
+from functools import partial
+from itertools import islice
+from math import ceil
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+import lit_models
+from benchmarks import environment, timing
+from benchmarks.initialisation import initialise
+from benchmarks.optimization import make_optimizer, make_scheduler
+from benchmarks.plan import RunSpec
+from benchmarks.records import RunRecord
+from datamodules import DATASETS
+from datamodules.image_data import DeviceResidentDataModule
+from lit_models.classifier import LitClassifier
+
+INIT_EXAMPLES = 128  # seen by a data-dependent initialisation
+
+
+def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecord:
+    """Train, test and time one net as `spec` says.
+
+    Args:
+        spec: the run.
+        data_dir: the data folder.
+        progress_bar: show the steps of the run, on the terminal's second line.
+
+    Raises:
+        DataError: the data are not to be had.
+        DivergedError: the loss is no longer finite.
+    """
+    _quieten()
+    protocol, device = spec.protocol, torch.device(spec.device)
+    L.seed_everything(spec.seed, verbose=False)
+    dataset = DATASETS[spec.dataset](data_dir)
+    memory_format = getattr(torch, protocol.memory_format)
+    data = DeviceResidentDataModule(
+        dataset,
+        device,
+        image_size=protocol.image_size,
+        batch_size=protocol.batch_size,
+        seed=spec.seed,
+        train_examples=protocol.train_examples,
+        validation_examples=protocol.validation_examples,
+        normalize=protocol.normalize,
+        augmentation=protocol.augmentation,
+        memory_format=memory_format,
+    )
+    num_classes = len(dataset.classes)
+    net = lit_models.build(
+        spec.model,
+        in_channels=dataset.channels,
+        num_classes=num_classes,
+        image_size=protocol.image_size,
+    )
+    cost = lit_models.cost(net, protocol.image_size, dataset.channels)
+    net = net.to(device)
+    first_batch, *more = islice(data.train_dataloader(), ceil(INIT_EXAMPLES / protocol.batch_size))
+    initialise(net, protocol.init, torch.cat([images for images, _ in (first_batch, *more)]))
+    net = net.to(memory_format=memory_format)
+
+    module = LitClassifier(
+        net,
+        num_classes,
+        partial(make_optimizer, protocol=protocol),
+        partial(make_scheduler, protocol=protocol),
+    )
+    clock = timing.TrainingClock()
+    trainer = L.Trainer(
+        accelerator=spec.device,
+        devices=1,
+        max_epochs=protocol.epochs,
+        precision=protocol.precision,
+        gradient_clip_val=protocol.clip_norm,
+        callbacks=[clock, *([_progress_bar()] if progress_bar else [])],
+        enable_progress_bar=progress_bar,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+    )
+    start = time.perf_counter()
+    trainer.fit(module, datamodule=data)
+    fit_seconds = time.perf_counter() - start
+    peak_memory_mb = timing.peak_memory_mb(device)
+    (scores,) = trainer.test(module, datamodule=data, verbose=False)
+    evaluated_on = "validation" if protocol.validation_examples else "test"
+
+    step_rate, flops_per_example = timing.time_steps(
+        module.net.to(device),
+        trainer.optimizers[0],
+        first_batch,
+        clip_norm=protocol.clip_norm,
+        precision=protocol.precision,
+    )
+    examples = len(data.train_dataloader().labels)
+    last_epoch = module.history[-1]
+    return RunRecord.of(
+        spec,
+        parameters=cost.parameters,
+        macs=cost.macs,
+        loss=last_epoch["loss"],
+        train_accuracy=last_epoch["train_accuracy"],
+        **{f"{evaluated_on}_accuracy": scores["test_accuracy"]},
+        examples_per_sec=clock.examples_per_sec,
+        step_examples_per_sec=step_rate,
+        loop_efficiency=clock.examples_per_sec / step_rate,
+        peak_memory_mb=peak_memory_mb,
+        train_flops=flops_per_example * examples * protocol.epochs,
+        fit_seconds=fit_seconds,
+        train_examples=examples,
+        data_source=dataset.source,
+        history=module.history,
+        **environment.describe(device),
+    )
+
+
+def _progress_bar() -> TQDMProgressBar:
+    return TQDMProgressBar(refresh_rate=10, process_position=1)
+
+
+def _quieten() -> None:
+    """Leave out what Lightning says of its own defaults; nothing here depends on them."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")

@@ -1,0 +1,164 @@
+"""Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf, 2017; 60,000 + 10,000 grey images of 28 px.
+
+Looked for in the data folder, where Debian's package puts it, at torchvision's mirror, and, where
+that cannot be reached, in Debian's archive by `apt-get download`, which needs no root.
+"""
+
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.dataset import DataError, ImageDataset
+
+# SHA-256 of the decompressed files, which are the same whoever compressed them
+FILES = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+CLASSES = (
+    "t-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+MEAN, STD = (0.2860,), (0.3530,)
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+DEBIAN_PACKAGE = "dataset-fashion-mnist"
+
+
+def load(data_dir: Path) -> ImageDataset:
+    """Find, verify and decode Fashion-MNIST, fetching it into `data_dir` if need be.
+
+    Raises:
+        DataError: a file is corrupt, or the dataset is nowhere to be had.
+    """
+    own_folder = data_dir / "FashionMNIST" / "raw"  # torchvision's layout
+    if _present(own_folder):
+        folder, source = own_folder, "data folder"
+    elif _present(DEBIAN_FOLDER):
+        folder, source = DEBIAN_FOLDER, f"Debian package {DEBIAN_PACKAGE}"
+    else:
+        _fetch(own_folder)
+        folder, source = own_folder, "data folder"
+    arrays = {name: _read(folder, name) for name in FILES}
+    return ImageDataset(
+        name="fashion_mnist",
+        source=f"Fashion-MNIST ({source})",
+        digest=hashlib.sha256("".join(FILES.values()).encode()).hexdigest(),
+        classes=CLASSES,
+        train_images=_images(arrays["train-images-idx3-ubyte"]),
+        train_labels=_labels(arrays["train-labels-idx1-ubyte"]),
+        test_images=_images(arrays["t10k-images-idx3-ubyte"]),
+        test_labels=_labels(arrays["t10k-labels-idx1-ubyte"]),
+        mean=MEAN,
+        std=STD,
+    )
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    """The file of that name, compressed or not."""
+    return next((p for p in (folder / f"{name}.gz", folder / name) if p.is_file()), None)
+
+
+def _present(folder: Path) -> bool:
+    return any(_file(folder, name) for name in FILES)
+
+
+def _read(folder: Path, name: str) -> bytes:
+    """The content of one file, decompressed and verified."""
+    path = _file(folder, name)
+    if path is None:
+        raise DataError(f"{folder / name}.gz is missing; delete {folder} to fetch the data anew")
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}); delete it to fetch the data anew") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != FILES[name]:
+        raise DataError(f"{path} is not Fashion-MNIST's file (its SHA-256 differs); delete it")
+    return content
+
+
+def _images(content: bytes) -> Tensor:
+    pixels = np.frombuffer(content, np.uint8, offset=16)  # header: magic, count, rows, columns
+    return torch.from_numpy(pixels.reshape(-1, 1, 28, 28).copy())
+
+
+def _labels(content: bytes) -> Tensor:
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=8).astype(np.int64))
+
+
+def _fetch(folder: Path) -> None:
+    """Download the four files beside `folder`, verify them, and only then move them into place."""
+    reasons = []
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=".download-", dir=folder.parent)
+    except OSError as error:
+        raise DataError(f"{folder.parent} cannot be written: {error.strerror}") from None
+    with scratch as name:
+        for origin, download in (("torchvision", _from_torchvision), ("Debian", _from_debian)):
+            print(f"fetching Fashion-MNIST from {origin} ...", file=sys.stderr, flush=True)
+            try:
+                found = download(Path(name))
+                for file in FILES:
+                    _read(found, file)
+            except (DataError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+                reasons.append(f"{origin}: {str(error).strip().splitlines()[-1]}")
+                continue
+            folder.mkdir(exist_ok=True)
+            for file in FILES:
+                os.replace(_file(found, file), folder / _file(found, file).name)
+            return
+    raise DataError(
+        f"Fashion-MNIST is neither in {folder} nor in {DEBIAN_FOLDER} and could not be fetched "
+        f"({'; '.join(reasons)}); put its four .gz files into {folder}"
+    )
+
+
+def _from_torchvision(scratch: Path) -> Path:
+    from torchvision.datasets import FashionMNIST
+
+    FashionMNIST(scratch, download=True)  # verifies the MD5 of what it downloads
+    return scratch / "FashionMNIST" / "raw"
+
+
+def _from_debian(scratch: Path) -> Path:
+    apt = shutil.which("apt-get")
+    if apt is None or shutil.which("dpkg-deb") is None:
+        raise DataError("no apt-get on this system")
+    # Package lists and cache of one's own: no root, and a list that was never fetched is no matter.
+    (scratch / "lists" / "partial").mkdir(parents=True)
+    (scratch / "cache" / "archives" / "partial").mkdir(parents=True)
+    folders = {"Dir::State::Lists": scratch / "lists", "Dir::Cache": scratch / "cache"}
+    options = [f"-o{name}={folder}" for name, folder in folders.items()]
+    for command in (["update"], ["download", DEBIAN_PACKAGE]):
+        _run([apt, *options, *command], cwd=scratch)
+    package = next(scratch.glob("*.deb"))
+    _run(["dpkg-deb", "-x", package, scratch / "unpacked"], cwd=scratch)
+    return scratch / "unpacked" / DEBIAN_FOLDER.relative_to("/")
+
+
+def _run(command: list, cwd: Path) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        raise DataError(f"{command[0]} failed: {(done.stderr or done.stdout).strip()}")

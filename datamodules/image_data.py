@@ -1,0 +1,182 @@
+"""Batches served from the training device, where the whole dataset lives as uint8."""
+
+from collections.abc import Callable, Iterator
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from datamodules.dataset import ImageDataset
+
+Batch = tuple[Tensor, Tensor]
+
+
+class DeviceResidentDataModule(L.LightningDataModule):
+    """Serves (images, labels) batches that never leave the device on which they are trained.
+
+    Images come as float32 (N, C, image_size, image_size), labels as int64 (N,).
+
+    Args:
+        dataset: the decoded examples.
+        device: where they shall live.
+        image_size: height and width in pixels to which a batch is resized.
+        batch_size: examples a batch; the last one may be smaller.
+        seed: with the epoch, determines order and augmentation of the training examples.
+        train_examples: size of the training subset, the same for every seed; None: all.
+        validation_examples: training examples held out, in place of the test set.
+        normalize: subtract the dataset's mean and divide by its standard deviation.
+        augmentation: any of `flip` and `crop`, for training examples.
+        memory_format: layout of the images.
+
+    Raises:
+        ValueError: more examples asked for than there are.
+    """
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        device: torch.device,
+        *,
+        image_size: int,
+        batch_size: int,
+        seed: int = 0,
+        train_examples: int | None = None,
+        validation_examples: int = 0,
+        normalize: bool = True,
+        augmentation: tuple[str, ...] = (),
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ) -> None:
+        super().__init__()
+        # One fixed order for all, so that every run trains on, and holds out, the same examples.
+        order = torch.randperm(len(dataset.train_labels), generator=_generator(0))
+        if train_examples is None:
+            train_examples = len(order) - validation_examples
+        if not 0 < train_examples <= len(order) - validation_examples:
+            raise ValueError(
+                f"{train_examples:,} training and {validation_examples:,} validation examples "
+                f"asked for; {dataset.name} has {len(order):,}"
+            )
+        held_out, chosen = order[:validation_examples], order[validation_examples:][:train_examples]
+        images, labels = dataset.train_images, dataset.train_labels
+        if validation_examples:
+            evaluation = images[held_out], labels[held_out]
+        else:
+            evaluation = dataset.test_images, dataset.test_labels
+
+        # (x / 255 - mean) / std as one multiplication and one addition
+        mean = torch.tensor(dataset.mean if normalize else [0.0] * dataset.channels)
+        std = torch.tensor(dataset.std if normalize else [1.0] * dataset.channels)
+        scale = (1 / (255 * std)).view(1, -1, 1, 1).to(device)
+        shift = (-mean / std).view(1, -1, 1, 1).to(device)
+
+        def prepare(images: Tensor) -> Tensor:
+            images = images.float()
+            if images.shape[-1] != image_size:
+                shrinks = image_size < images.shape[-1]
+                size = (image_size, image_size)
+                images = F.interpolate(images, size, mode="bilinear", antialias=shrinks)
+            return (images * scale + shift).contiguous(memory_format=memory_format)
+
+        def loader(examples: Batch, **kwargs) -> DeviceLoader:
+            images, labels = (tensor.to(device) for tensor in examples)
+            return DeviceLoader(images, labels, batch_size, prepare, **kwargs)
+
+        def epoch() -> int:
+            return 0 if self.trainer is None else self.trainer.current_epoch
+
+        self._train = loader(
+            (images[chosen], labels[chosen]),
+            shuffle_seed=lambda: (seed, epoch()),
+            augmentation=augmentation,
+        )
+        self._evaluation = loader(evaluation)
+
+    def train_dataloader(self) -> "DeviceLoader":
+        return self._train
+
+    def test_dataloader(self) -> "DeviceLoader":
+        return self._evaluation
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
+        return batch  # it was made there
+
+
+class DeviceLoader:
+    """Batches of resident examples, made on their device.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        labels: int64 (N,), on the same device.
+        batch_size: examples a batch; the last one may be smaller.
+        prepare: uint8 images to the float images a net takes.
+        shuffle_seed: asked at the start of an epoch, determines the order and augmentation of its
+            examples; None keeps the examples as they are.
+        augmentation: any of `flip` and `crop`.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+        prepare: Callable[[Tensor], Tensor],
+        shuffle_seed: Callable[[], tuple[int, ...]] | None = None,
+        augmentation: tuple[str, ...] = (),
+    ) -> None:
+        self.images, self.labels = images, labels
+        self.batch_size = batch_size
+        self.prepare = prepare
+        self.shuffle_seed = shuffle_seed
+        self.augmentation = augmentation
+
+    def __len__(self) -> int:
+        return -(-len(self.labels) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        count, device = len(self.labels), self.labels.device
+        if self.shuffle_seed is None:
+            order = torch.arange(count, device=device)
+        else:
+            # Drawn on the CPU, so that every device sees the same examples, an epoch at a time,
+            # so that no step waits for a transfer.
+            generator = _generator(*self.shuffle_seed())
+            order = torch.randperm(count, generator=generator).to(device)
+            flips = (torch.rand(count, generator=generator) < 0.5).to(device)
+            shifts = (torch.rand(count, 2, generator=generator) * 2 - 1).to(device)
+        for start in range(0, count, self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            images = self.prepare(self.images[chosen])
+            if "flip" in self.augmentation:
+                images = flip(images, flips[chosen])
+            if "crop" in self.augmentation:
+                images = crop(images, shifts[chosen])
+            yield images, self.labels[chosen]
+
+
+def flip(images: Tensor, chosen: Tensor) -> Tensor:
+    """Mirror the chosen images (N, C, H, W) left to right; `chosen` is bool (N,)."""
+    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(-1), images)
+
+
+def crop(images: Tensor, shifts: Tensor) -> Tensor:
+    """Crop each image (N, C, H, W) out of itself padded with zeros by an eighth on each side.
+
+    `shifts` (N, 2) in [-1, 1) says where, down and right; 0 is the image itself.
+    """
+    count, _, height, width = images.shape
+    pad = height // 8
+    offsets = ((shifts + 1) / 2 * (2 * pad + 1)).long()  # (N, 2), each from 0 to 2 pad
+    padded = F.pad(images, (pad, pad, pad, pad))
+    rows = offsets[:, 0, None] + torch.arange(height, device=images.device)  # (N, H)
+    columns = offsets[:, 1, None] + torch.arange(width, device=images.device)  # (N, W)
+    examples = torch.arange(count, device=images.device)
+    # Indices apart on both sides of the channels put these last: (N, H, W, C)
+    cropped = padded[examples[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return cropped.permute(0, 3, 1, 2)
+
+
+def _generator(*seeds: int) -> torch.Generator:
+    """A CPU generator seeded by all of the numbers, mixed."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(seeds).generate_state(1)[0]))

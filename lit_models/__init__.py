@@ -1,0 +1,28 @@
+"""Convolutional networks as plain modules that return logits, and what can be said of them."""
+
+from lit_models.cost import Cost, cost
+from lit_models.registry import (
+    Entry,
+    ModelError,
+    build,
+    canonical_names,
+    check_image_size,
+    entry,
+    names,
+    register,
+    select,
+)
+
+__all__ = [
+    "Cost",
+    "Entry",
+    "ModelError",
+    "build",
+    "canonical_names",
+    "check_image_size",
+    "cost",
+    "entry",
+    "names",
+    "register",
+    "select",
+]

@@ -1,0 +1,87 @@
+"""The one LightningModule around every classification net."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import lightning as L
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+
+class DivergedError(ArithmeticError):
+    """The training loss is no longer a finite number."""
+
+
+class LitClassifier(L.LightningModule):
+    """Trains a net that returns logits with cross-entropy.
+
+    `history` gets an entry an epoch: the loss (nats) and accuracy of its training examples, each
+    counted once, in train mode, as they were trained on. Testing logs `test_accuracy`.
+
+    Args:
+        net: maps images (N, C, H, W) to logits (N, num_classes).
+        num_classes: number of classes.
+        optimizer: makes the optimizer of the parameters.
+        scheduler: makes the schedule, stepped every batch, from optimizer and number of steps.
+
+    Raises:
+        DivergedError: the loss of an epoch is not finite.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        num_classes: int,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[[Optimizer, int], LRScheduler],
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.make_optimizer, self.make_scheduler = optimizer, scheduler
+        # Their checks of the values would wait for the device at every step.
+        self.train_loss = MeanMetric(nan_strategy="disable")
+        self.train_accuracy, self.test_accuracy = (
+            MulticlassAccuracy(num_classes, average="micro", validate_args=False) for _ in range(2)
+        )
+        self.history: list[dict[str, float]] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net(images)
+
+    def configure_optimizers(self) -> dict:
+        optimizer = self.make_optimizer(self.parameters())
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = self.make_scheduler(optimizer, steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        images, labels = batch
+        logits = self(images)
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        self.train_loss.update(losses.detach())  # example by example: batches differ in size
+        self.train_accuracy.update(logits.detach(), labels)
+        return losses.mean()
+
+    def on_train_epoch_end(self) -> None:
+        loss, accuracy = float(self.train_loss.compute()), float(self.train_accuracy.compute())
+        self.train_loss.reset()
+        self.train_accuracy.reset()
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss became {loss} in epoch {self.current_epoch + 1}")
+        self.history.append(
+            {"epoch": self.current_epoch + 1, "loss": loss, "train_accuracy": accuracy}
+        )
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        images, labels = batch
+        self.test_accuracy.update(self(images), labels)
+
+    def on_test_epoch_end(self) -> None:
+        self.log("test_accuracy", self.test_accuracy.compute())

@@ -1,0 +1,131 @@
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import cli
+from tests.conftest import ROOT
+
+
+def benchmarks(*arguments, **options):
+    command = [sys.executable, "-m", "benchmarks", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
+
+
+def loaded(*arguments):
+    """The modules `python -m benchmarks` has imported when it is done."""
+    code = (
+        "import sys; from benchmarks.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["run", "--protocol", "quik"], ["rn"]]
+)
+def test_help_and_wrong_arguments_import_nothing_heavy(arguments):
+    assert not loaded(*arguments) & {"torch", "lightning", "pandas", "matplotlib"}
+
+
+def test_list_imports_torch_alone():
+    modules = loaded("list")
+    assert "torch" in modules
+    assert not modules & {"lightning", "pandas", "matplotlib"}
+
+
+def refused(capsys, *arguments):
+    assert cli.main(list(map(str, arguments))) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rnu"], "invalid choice: 'rnu'"),
+        ([], "it was not provided"),
+        (["run", "--model", "lenet"], "did you mean --models"),
+        (["run", "--models", "lenett"], "unknown model 'lenett'; did you mean lenet"),
+        (["run", "--models", ","], "--models names nothing"),
+        (["run", "--dataset", "fashion_mnits"], "did you mean fashion_mnist?"),
+        (["run", "--protocol", "standrad"], "did you mean standard?"),
+        (["run", "--protocol.epoch", "3"], "did you mean --protocol.epochs"),
+        (["run", "--protocol.epochs", "many"], "Expected a <class 'int'>. Got value: many"),
+        (["run", "--seeds", "0,x"], "seed 'x' is not a whole number"),
+        (["run", "--device", "cdua"], "unknown device 'cdua'; did you mean cuda"),
+        (["run", "--protocol", "d2l", "--models", "vgg11"], "no settings for 'vgg11'"),
+        (["study", "kernel"], "did you mean kernel_size?"),
+        (["study", "kernel_size", "--device", "tpu"], "unknown device 'tpu'"),
+        (["describe", "lenet", "--image_size", "8"], "lenet needs images of at least 12 px"),
+        (["describe", "lenet", "--image_size", "-8"], "--image_size must be at least 1"),
+        (["describe", "leenet"], "did you mean lenet"),
+        (["report", "--results", "/nowhere"], "no records in /nowhere"),
+    ],
+)
+def test_bad_input_gets_one_line(capsys, arguments, message):
+    assert message in refused(capsys, *arguments)
+
+
+def test_a_device_that_is_not_there(capsys, monkeypatch):
+    monkeypatch.setattr("torch.accelerator.current_accelerator", lambda check_available: None)
+    assert "no device 'cuda' on this machine; there is cpu" in refused(
+        capsys, "run", "--models", "lenet", "--device", "cuda"
+    )
+
+
+def test_an_unwritable_results_folder(capsys, tmp_path):
+    (tmp_path / "results").write_text("a file is in the way")
+    message = refused(capsys, "run", "--models", "lenet", "--results", tmp_path / "results")
+    assert "results cannot be written: File exists" in message
+
+
+def test_absent_data(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("CIFAR10_IMAGES", str(tmp_path / "nowhere"))
+    message = refused(capsys, "run", "--dataset", "cifar10", "--results", tmp_path)
+    assert "nowhere cannot be read" in message
+
+
+def test_too_small_an_image_is_refused_before_anything_runs(
+    capsys, tmp_path, monkeypatch, image_folder
+):
+    monkeypatch.setenv("CIFAR10_IMAGES", str(image_folder))
+    arguments = ["--dataset", "cifar10", "--models", "lenet,nin", "--protocol.image_size", "40"]
+    message = refused(capsys, "run", *arguments, "--results", tmp_path / "results")
+    assert "nin needs images of at least 67 px, not 40 px" in message
+    assert not list((tmp_path / "results").rglob("*.json"))
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr("lit_models.names", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["list"])
+
+
+def test_list_shows_canonical_members_and_variants(capsys):
+    assert cli.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("* resnet18 ") for line in lines)
+    assert any(line.startswith("  resnet18_d2l ") for line in lines)
+
+
+def test_describe(capsys):
+    assert cli.main(["describe", "lenet", "--image_size", "28"]) == 0
+    text = capsys.readouterr().out
+    assert "Deviations" in text
+    assert "61,706" in text
+    assert "416,520" in text
+
+
+def test_auto_is_said_in_one_line_and_depends_on_the_device(monkeypatch):
+    from benchmarks import commands
+
+    assert commands.auto_protocol("cpu") == "quick"
+    monkeypatch.setattr("benchmarks.environment.resolve_device", lambda name: "cuda")
+    assert commands.auto_protocol("auto") == "standard"

@@ -1,0 +1,67 @@
+import dataclasses
+import json
+
+import pytest
+
+from benchmarks import records
+from benchmarks.records import FAILED, RecordStore, RunRecord
+
+# People script against these.
+PROMISED = """model, dataset, protocol, seed, status, error, parameters, macs, loss, train_accuracy,
+test_accuracy, examples_per_sec, step_examples_per_sec, loop_efficiency, peak_memory_mb,
+train_flops, fit_seconds, image_size, batch_size, epochs, train_examples, precision,
+memory_format, device, torch_version, commit, data_source, key, finished_at"""
+
+
+def test_promised_columns():
+    assert set(PROMISED.replace(",", " ").split()) <= set(records.COLUMNS)
+
+
+def test_what_is_written_is_read_back(make_spec, tmp_path):
+    spec, store = make_spec(), RecordStore(tmp_path)
+    assert store.find(spec) is None
+    record = RunRecord.of(spec, status=FAILED, error="it | rained", history=[])
+    store.write(spec, record)
+    found = store.find(spec)
+    assert dataclasses.asdict(found) == json.loads(json.dumps(dataclasses.asdict(record)))
+    assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".json"]
+
+
+def test_a_write_that_fails_leaves_the_old_record(make_spec, tmp_path, monkeypatch):
+    spec, store = make_spec(), RecordStore(tmp_path)
+    store.write(spec, RunRecord.of(spec, error="first"))
+    monkeypatch.setattr(records.json, "dumps", lambda *a, **k: "half a rec")
+    monkeypatch.setattr(records.os, "replace", lambda *a: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        store.write(spec, RunRecord.of(spec, error="second"))
+    monkeypatch.undo()
+    assert store.find(spec).error == "first"
+
+
+def test_an_unreadable_record_is_named_and_the_rest_is_read(make_spec, tmp_path, capsys):
+    store = RecordStore(tmp_path)
+    for seed in (0, 1):
+        spec = make_spec(seed=seed)
+        store.write(spec, RunRecord.of(spec))
+    path = store.path(spec)
+    path.write_text(path.read_text()[:50])
+    (folder,) = store.folders()
+    assert [record.seed for record in records.load(folder)] == [0]
+    assert path.name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"model": "nin"}, {"seed": 1}, {"device": "cuda"}, {"data_digest": "other"}, "learning_rate"],
+)
+def test_the_key_changes_with_all_that_changes_the_numbers(make_spec, change):
+    spec = make_spec()
+    if change == "learning_rate":
+        change = {"protocol": dataclasses.replace(spec.protocol, learning_rate=0.5)}
+    assert spec.key == make_spec().key
+    assert dataclasses.replace(spec, **change).key != spec.key
+
+
+def test_the_key_does_not_depend_on_what_a_protocol_is_called(make_spec):
+    spec = make_spec()
+    assert dataclasses.replace(spec, protocol_name="other").key == spec.key

@@ -1,0 +1,100 @@
+import pytest
+import torch
+from torch import nn
+
+import lit_models
+from benchmarks import timing
+
+
+class Trainer:
+    """Counts what `TrainingClock` asks for."""
+
+    def __init__(self, steps):
+        self.estimated_stepping_batches = steps
+        self.global_step = 0
+
+
+class Module:
+    device = torch.device("cpu")
+
+
+@pytest.fixture
+def events(monkeypatch):
+    """What the clock does, in order: synchronising the device, and reading the time."""
+    events = []
+
+    def read():
+        events.append("time")
+        return float(len(events))
+
+    monkeypatch.setattr(timing, "synchronize", lambda device: events.append("sync"))
+    monkeypatch.setattr(timing.time, "perf_counter", read)
+    return events
+
+
+def run(clock, epochs, batches, size=8):
+    trainer, batch = Trainer(epochs * batches), (None, torch.zeros(size))
+    for _ in range(epochs):
+        clock.on_train_epoch_start(trainer, Module)
+        for index in range(batches):
+            trainer.global_step += 1
+            clock.on_train_batch_end(trainer, Module, None, batch, index)
+        clock.on_train_epoch_end(trainer, Module)
+    return clock
+
+
+def test_the_first_steps_are_not_timed(events):
+    clock = run(timing.TrainingClock(), epochs=2, batches=20)
+    assert clock.examples == 8 * (40 - timing.WARMUP_STEPS)
+
+
+def test_a_short_training_is_timed_too(events):
+    assert run(timing.TrainingClock(), epochs=1, batches=3).examples == 16
+    assert run(timing.TrainingClock(), epochs=1, batches=1).examples == 8
+
+
+def test_every_reading_of_the_clock_is_preceded_by_a_synchronisation(events):
+    run(timing.TrainingClock(), epochs=3, batches=4)
+    assert events == ["sync", "time"] * 4  # warm-up takes the whole first epoch
+
+
+def test_time_between_epochs_is_left_out(events):
+    clock = run(timing.TrainingClock(), epochs=3, batches=4)
+    # The fake clock reads 2, 4, 6, 8: two timed epochs take 2 each, and 2 pass between them.
+    assert clock.seconds == 4
+    assert clock.examples_per_sec == clock.examples / 4
+
+
+def test_bare_steps_train_the_net():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 4))
+    before = net[1].weight.clone()
+    batch = torch.randn(8, 1, 4, 4), torch.arange(8) % 4
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    rate, flops = timing.time_steps(
+        net, optimizer, batch, clip_norm=1.0, precision="32-true", seconds=0
+    )
+    assert rate > 0
+    assert not torch.equal(before, net[1].weight)
+    assert flops == 2 * 2 * 16 * 4  # forward, and the gradient of the weight
+
+
+def test_bfloat16_is_autocast():
+    net = lit_models.build("lenet", image_size=28)
+    images = torch.randn(2, 1, 28, 28)
+    with timing.autocast(images.device, "bf16-mixed"):
+        assert net(images).dtype == torch.bfloat16
+    with timing.autocast(images.device, "32-true"):
+        assert net(images).dtype == torch.float32
+
+
+def test_an_accelerator_is_synchronised_by_torch(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.accelerator, "synchronize", asked.append)
+    timing.synchronize(torch.device("cuda"))
+    timing.synchronize(torch.device("cpu"))
+    assert asked == [torch.device("cuda")]
+
+
+def test_peak_memory_is_at_least_what_is_held():
+    held = torch.ones(64, 2**20)  # 256 MiB
+    assert timing.peak_memory_mb(held.device) > 256

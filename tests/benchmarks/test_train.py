@@ -1,0 +1,135 @@
+import dataclasses
+
+import lightning as L
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import lit_models
+from benchmarks.records import OK
+from benchmarks.train import train
+from datamodules.image_data import DeviceResidentDataModule
+from lit_models.classifier import DivergedError, LitClassifier
+
+MEASURED = {
+    "examples_per_sec",
+    "step_examples_per_sec",
+    "loop_efficiency",
+    "peak_memory_mb",
+    "fit_seconds",
+    "finished_at",
+}
+
+
+def numbers(record):
+    """What must be the same whenever the same run is repeated."""
+    return {key: v for key, v in dataclasses.asdict(record).items() if key not in MEASURED}
+
+
+def test_a_record_is_complete(make_spec, tmp_path):
+    record = train(make_spec(), tmp_path)
+    assert record.status == OK
+    empty = {key for key, value in dataclasses.asdict(record).items() if value is None}
+    assert empty == {"error", "validation_accuracy"}
+    assert (
+        record.parameters
+        == lit_models.cost(
+            lit_models.build("lenet", in_channels=3, image_size=32), 32, 3
+        ).parameters
+    )
+    assert [entry["epoch"] for entry in record.history] == [1, 2]
+    assert record.history[-1]["loss"] == record.loss
+    assert record.train_examples == 80
+    assert record.data_source == "CIFAR-10 (PNG, 80 + 40)"
+
+
+def test_training_learns(make_spec, tmp_path):
+    record = train(make_spec("resnet18", epochs=8), tmp_path)
+    assert record.history[-1]["loss"] < record.history[0]["loss"] / 2
+    assert record.test_accuracy > 0.5
+
+
+def test_same_seed_same_result(make_spec, tmp_path):
+    first, second = (numbers(train(make_spec(), tmp_path)) for _ in range(2))
+    assert first == second
+    other = numbers(train(make_spec(seed=1), tmp_path))
+    assert other["loss"] != first["loss"]
+
+
+def test_training_flops_are_three_times_the_forward_pass(make_spec, tmp_path):
+    record = train(make_spec(), tmp_path)
+    forward = 2 * record.macs * record.train_examples * record.epochs
+    # The first convolution need not pass a gradient on to the image.
+    assert 2 * forward < record.train_flops < 3 * forward
+
+
+def test_validation_leaves_the_test_set_alone(make_spec, tmp_path):
+    record = train(make_spec(validation_examples=20), tmp_path)
+    assert record.test_accuracy is None
+    assert 0 <= record.validation_accuracy <= 1
+    assert record.train_examples == 60
+
+
+def test_a_diverged_run_is_stopped_and_named(make_spec, tmp_path):
+    spec = make_spec(optimizer="sgd", learning_rate=1e30, clip_norm="null", schedule="constant")
+    with pytest.raises(DivergedError, match="the loss became (nan|inf) in epoch 1"):
+        train(spec, tmp_path)
+
+
+def classifier(net):
+    return LitClassifier(
+        net,
+        10,
+        lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+        lambda optimizer, steps: torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0),
+    )
+
+
+def test_loss_and_accuracy_count_each_example_once(small_dataset):
+    """80 examples in batches of 30, 30, 20: a mean of batch means would be another number."""
+    torch.manual_seed(0)
+    net = lit_models.build("lenet", in_channels=3, image_size=32)
+    module = classifier(net)
+    data = DeviceResidentDataModule(
+        small_dataset, torch.device("cpu"), image_size=32, batch_size=30
+    )
+    losses, hits = [], 0
+
+    class Recorder(L.Callback):
+        def on_train_batch_start(self, trainer, module, batch, batch_index):
+            nonlocal hits
+            images, labels = batch
+            with torch.no_grad():
+                logits = net(images)  # before the update, as in the training step
+            losses.extend(F.cross_entropy(logits, labels, reduction="none").tolist())
+            hits += (logits.argmax(1) == labels).sum().item()
+
+    L.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        callbacks=[Recorder()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(module, datamodule=data)
+    (entry,) = module.history
+    assert len(losses) == 80
+    assert entry["loss"] == pytest.approx(sum(losses) / 80, rel=1e-5)
+    assert entry["train_accuracy"] == pytest.approx(hits / 80)
+
+
+def test_no_step_reads_a_value_back_from_the_device(small_dataset):
+    module = classifier(lit_models.build("resnet18", in_channels=3, image_size=32))
+    batch = small_dataset.train_images[:8] / 255, small_dataset.train_labels[:8]
+
+    class NoReading(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            assert "_local_scalar_dense" not in str(function), "a value was read back"
+            return function(*args, **(kwargs or {}))
+
+    with NoReading():
+        module.training_step(batch, 0).backward()
+        with pytest.raises(AssertionError):
+            torch.ones(()).item()

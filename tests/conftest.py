@@ -1,0 +1,64 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import datamodules
+from datamodules import DataError, ImageDataset, cifar10
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    return Path(os.environ.get("DATA_DIR", ROOT / "data"))
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist(data_dir) -> ImageDataset:
+    """The real Fashion-MNIST, fetched if need be."""
+    try:
+        return datamodules.DATASETS["fashion_mnist"](data_dir)
+    except DataError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory) -> Path:
+    """CIFAR-10 in small: 32 px PNG files by class, each class a colour of its own under noise."""
+    folder = tmp_path_factory.mktemp("images") / "cifar10"
+    random = np.random.default_rng(0)
+    for label, name in enumerate(cifar10.CLASSES):
+        for split, count in (("train", 8), ("test", 4)):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = random.integers(0, 60, (32, 32, 3)) + np.array([20 * label, 90, 190])
+                image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+                image.save(folder / split / name / f"{number:04}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_dataset(image_folder) -> ImageDataset:
+    """The images of `image_folder`, decoded: 80 to train on and 40 to test on."""
+    splits = cifar10._decode_images(image_folder)
+    return ImageDataset(
+        name="cifar10",
+        source="CIFAR-10 in small",
+        digest=splits["digest"],
+        classes=cifar10.CLASSES,
+        train_images=splits["train_images"],
+        train_labels=splits["train_labels"],
+        test_images=splits["test_images"],
+        test_labels=splits["test_labels"],
+        mean=cifar10.MEAN,
+        std=cifar10.STD,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers():
+    torch.manual_seed(0)

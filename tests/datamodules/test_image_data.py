@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from datamodules.image_data import DeviceResidentDataModule, crop, flip
+
+CPU = torch.device("cpu")
+
+
+def module(dataset, **options):
+    return DeviceResidentDataModule(dataset, CPU, **{"image_size": 32, "batch_size": 30, **options})
+
+
+def gather(loader):
+    images, labels = zip(*loader, strict=True)
+    return torch.cat(images), torch.cat(labels)
+
+
+def test_every_example_comes_once_and_the_last_batch_is_smaller(small_dataset):
+    loader = module(small_dataset, normalize=False).train_dataloader()
+    assert [len(labels) for _, labels in loader] == [30, 30, 20]
+    assert len(loader) == 3
+    images, _ = gather(loader)
+    served = (images * 255).round().byte().flatten(1).tolist()
+    assert sorted(served) == sorted(small_dataset.train_images.flatten(1).tolist())
+
+
+def test_labels_stay_with_their_images(small_dataset):
+    images, labels = gather(module(small_dataset, normalize=False).train_dataloader())
+    red = (images[:, 0] * 255).mean((1, 2)).round() - 29.5  # noise from 0 to 59, mean 29.5
+    assert torch.equal((red / 20).round().long(), labels)
+
+
+def test_order_is_a_function_of_seed_and_epoch(small_dataset):
+    def order(seed, epoch):
+        data = module(small_dataset, seed=seed, augmentation=("flip", "crop"))
+
+        class Trainer:
+            current_epoch = epoch
+
+        data.trainer = Trainer()
+        return gather(data.train_dataloader())[0]
+
+    assert torch.equal(order(0, 0), order(0, 0))
+    assert not torch.equal(order(0, 0), order(0, 1))
+    assert not torch.equal(order(0, 0), order(1, 0))
+
+
+def test_subset_is_the_same_for_every_seed_and_apart_from_validation(small_dataset):
+    def examples(seed, evaluation=False):
+        options = {"train_examples": 40, "validation_examples": 20, "normalize": False}
+        data = module(small_dataset, seed=seed, **options)
+        loader = data.test_dataloader() if evaluation else data.train_dataloader()
+        return {tuple(image.flatten().tolist()) for image in gather(loader)[0]}
+
+    assert examples(0) == examples(1)
+    assert len(examples(0)) == 40
+    held_out = examples(0, evaluation=True)
+    assert len(held_out) == 20
+    assert not held_out & examples(0)
+    test = {tuple(i.tolist()) for i in (small_dataset.test_images / 255).flatten(1)}
+    assert not held_out & test
+
+
+def test_normalised_with_the_statistics_of_the_dataset(small_dataset):
+    data = module(small_dataset)
+    images, _ = gather(data.test_dataloader())
+    mean, std = (torch.tensor(t).view(3, 1, 1) for t in (small_dataset.mean, small_dataset.std))
+    torch.testing.assert_close(images, (small_dataset.test_images / 255 - mean) / std)
+
+
+@pytest.mark.parametrize("image_size", [20, 72])
+def test_resizes_as_pillow_does(small_dataset, image_size):
+    data = module(small_dataset, image_size=image_size, normalize=False)
+    ours, _ = gather(data.test_dataloader())
+    theirs = [
+        np.asarray(
+            Image.fromarray(image.permute(1, 2, 0).numpy()).resize(
+                (image_size, image_size), Image.Resampling.BILINEAR
+            )
+        )
+        for image in small_dataset.test_images
+    ]
+    # Pillow rounds to whole numbers after each of the two passes.
+    difference = ours.permute(0, 2, 3, 1) * 255 - torch.from_numpy(np.stack(theirs))
+    assert difference.abs().max() <= 1.01
+
+
+def test_too_many_examples_are_refused(small_dataset):
+    with pytest.raises(ValueError, match="has 80"):
+        module(small_dataset, train_examples=70, validation_examples=11)
+
+
+def test_flip_mirrors_the_chosen_alone():
+    images = torch.arange(12.0).view(2, 1, 2, 3)
+    flipped = flip(images, torch.tensor([True, False]))
+    assert torch.equal(flipped[0], images[0].flip(-1))
+    assert torch.equal(flipped[1], images[1])
+
+
+def test_crop_shifts_each_image_by_its_own():
+    images = torch.rand(3, 2, 16, 16)
+    shifted = crop(images, torch.tensor([[0.0, 0.0], [-1.0, -1.0], [0.999, 0.0]]))
+    assert shifted.shape == images.shape
+    assert torch.equal(shifted[0], images[0])
+    assert torch.equal(shifted[1, :, 2:, 2:], images[1, :, :-2, :-2])
+    assert not shifted[1, :, :2].any()
+    assert torch.equal(shifted[2, :, :-2], images[2, :, 2:])

@@ -1,0 +1,52 @@
+import pytest
+
+import lit_models
+from lit_models import registry
+
+
+def test_all_is_one_canonical_member_of_each_architecture():
+    chosen = lit_models.select(["all"])
+    assert chosen == ["alexnet", "densenet", "googlenet", "lenet", "nin", "resnet18", "vgg11"]
+    architectures = [lit_models.entry(name).architecture for name in lit_models.names()]
+    assert len(chosen) == len(set(architectures))
+
+
+def test_select_keeps_the_order_and_names_each_once():
+    assert lit_models.select(["nin", "resnet*", "nin", "resnet18"]) == [
+        "nin",
+        "resnet18",
+        "resnet18_d2l",
+    ]
+
+
+def test_a_protocol_may_say_what_all_means():
+    assert lit_models.select(["all"], ["nin", "vgg11_narrow"]) == ["nin", "vgg11_narrow"]
+
+
+@pytest.mark.parametrize("pattern", ["resnet81", "resnet8*", ""])
+def test_unknown_models_are_refused(pattern):
+    with pytest.raises(lit_models.ModelError, match="unknown model"):
+        lit_models.select([pattern])
+
+
+def test_the_nearest_name_is_offered():
+    with pytest.raises(lit_models.ModelError, match="did you mean resnet18"):
+        lit_models.build("resnet81")
+
+
+def test_a_name_is_registered_once():
+    def lenet(**kwargs):
+        """Another net of that name."""
+
+    with pytest.raises(ValueError, match="'lenet' is registered already"):
+        lit_models.register(min_size=1)(lenet)
+
+
+def test_an_architecture_has_one_canonical_member():
+    def lenet_again(**kwargs):
+        """Another canonical net of the same paper."""
+
+    lenet_again.__module__ = "lit_models.lenet"
+    with pytest.raises(ValueError, match="'lenet' is the canonical lenet"):
+        lit_models.register(min_size=1, canonical=True)(lenet_again)
+    assert "lenet_again" not in registry._entries

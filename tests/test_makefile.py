@@ -1,0 +1,94 @@
+"""The commands a newcomer types, from the Makefile's own targets to the files they leave."""
+
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT
+
+
+def make(*arguments, **environment):
+    command = ["make", "--no-print-directory", *map(str, arguments)]
+    variables = {**os.environ, "PYTHON": sys.executable, **environment}
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+
+
+@pytest.fixture
+def protocol(tmp_path):
+    """A protocol of two small epochs."""
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        "image_size: 32\nepochs: 2\nbatch_size: 16\noptimizer: adamw\nlearning_rate: 0.002\n"
+        "schedule: one_cycle\ntrain_examples: 64\ninit: lsuv\n"
+    )
+    return path
+
+
+def bench(tmp_path, protocol, *arguments, **environment):
+    results = f"RESULTS={tmp_path / 'results'}"
+    return make("bench", results, f"PROTOCOL={protocol}", *arguments, **environment)
+
+
+def check(folder, done, models, seeds):
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(folder / "results.csv")
+    assert sorted(zip(rows["model"], rows["seed"], strict=True)) == sorted(
+        (model, seed) for model in models for seed in seeds
+    )
+    assert set(rows["status"]) == {"ok"}
+    assert len(list((folder / "runs").glob("*.json"))) == len(rows)
+    table = (folder / "table.md").read_text()
+    assert table in done.stdout
+    assert all(f"| {model} " in table for model in models)
+    return rows
+
+
+def test_bench_on_small_data(tmp_path, protocol, image_folder):
+    arguments = [tmp_path, protocol, "MODELS=lenet,resnet18*", "DATASET=cifar10", "SEEDS=0,1"]
+    environment = {"CIFAR10_IMAGES": str(image_folder)}
+    done = bench(*arguments, **environment)
+    folder = tmp_path / "results" / "cifar10" / "small"
+    rows = check(folder, done, ["lenet", "resnet18", "resnet18_d2l"], [0, 1])
+    study = tmp_path / "results" / "studies" / "kernel_size"
+    assert list(pd.read_csv(study / "results.csv")["kernel_size"]) == [1, 3, 5, 7, 9, 11]
+    assert (study / "plots" / "kernel_size.png").exists()
+
+    again = bench(*arguments, **environment)
+    assert again.stdout.count("cached") == 6
+    assert check(folder, again, ["lenet", "resnet18", "resnet18_d2l"], [0, 1]).equals(rows)
+
+    (folder / "results.csv").unlink()
+    done = make("report", f"RESULTS={tmp_path / 'results'}")
+    check(folder, done, ["lenet", "resnet18", "resnet18_d2l"], [0, 1])
+
+
+def test_bench_on_fashion_mnist(tmp_path, protocol, fashion_mnist, data_dir):
+    done = bench(tmp_path, protocol, "MODELS=lenet", DATA_DIR=str(data_dir.absolute()))
+    folder = tmp_path / "results" / "fashion_mnist" / "small"
+    check(folder, done, ["lenet"], [0])
+
+
+def test_help_shows_targets_and_variables():
+    shown = make("help").stdout
+    for word in (
+        "help setup data bench describe study report notebook test lint format clean"
+    ).split():
+        assert f"make {word} " in shown
+    for variable in "MODELS DATASET PROTOCOL SEEDS DEVICE RESULTS FORCE PYTHON".split():
+        assert f"  {variable} " in shown
+
+
+def test_bad_input_ends_in_one_line(tmp_path, protocol):
+    done = bench(tmp_path, protocol, "MODELS=lenett")
+    assert done.returncode == 2
+    assert "benchmarks: unknown model 'lenett'; did you mean lenet" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("target", ["describe MODEL=nin", "lint"])
+def test_other_targets(target):
+    done = make(*target.split())
+    assert done.returncode == 0, done.stdout + done.stderr
