@@ -49,9 +49,9 @@ def make_parser() -> Parser:
 
     describe = verb("describe", "say what a model is and what it costs, layer by layer")
     describe.add_argument("model", type=str, help="a name from `list`")
-    describe.add_argument("--image_size", type=int, default=224, help="height and width in px")
-    describe.add_argument("--in_channels", type=int, default=1)
-    describe.add_argument("--num_classes", type=int, default=10)
+    describe.add_argument("--image-size", type=int, default=224, help="height and width in px")
+    describe.add_argument("--channels", type=int, default=1, help="channels of the image")
+    describe.add_argument("--classes", type=int, default=10, help="number of logits")
 
     data = verb("data", "find, or fetch, and verify a dataset", "--data_dir")
     data.add_argument("--dataset", type=str, default="fashion_mnist")
@@ -62,7 +62,12 @@ def make_parser() -> Parser:
     run.add_argument("--seeds", type=str, default="0", help="whole numbers, by commas")
     run.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or mps")
     run.add_argument("--force", action="store_true", help="run again what has finished")
-    run.add_argument("--protocol", type=Protocol, sub_configs=True)
+    run.add_argument(
+        "--protocol",
+        type=Protocol,
+        sub_configs=True,
+        help=f"{protocols.AUTO} (the default), {', '.join(protocols.names())}, or a YAML file",
+    )
 
     study = verb("study", "measure one question of its own", "--results")
     study.add_argument("name", type=str, help=", ".join(studies.names()))
@@ -91,8 +96,6 @@ def parse(argv: list[str], auto: str = "quick") -> Namespace:
         argv[1:1] = ["--protocol", str(protocols.find(name))]
     parser = make_parser()
     args = parser.parse_args(argv)
-    if args.verb is None:
-        raise UsageError("no verb; `python -m benchmarks --help` shows them")
     if args.verb == "run":
         args.run.protocol.pop("__path__")
         args = parser.instantiate(args)

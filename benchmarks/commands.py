@@ -24,13 +24,12 @@ def list_models(args: Namespace) -> int:
 
 
 def describe(args: Namespace) -> int:
-    for option in ("image_size", "in_channels", "num_classes"):
-        if getattr(args, option) < 1:
-            raise UsageError(f"--{option} must be at least 1")
-    shape = {"image_size": args.image_size, "in_channels": args.in_channels}
+    for option in ("image_size", "channels", "classes"):
+        if args[option] < 1:
+            raise UsageError(f"--{option.replace('_', '-')} must be at least 1")
+    shape = {"image_size": args.image_size, "in_channels": args.channels}
     entry = lit_models.entry(args.model)
-    net = lit_models.build(args.model, num_classes=args.num_classes, **shape)
-    cost = lit_models.cost(net, **shape)
+    cost = lit_models.cost(lit_models.build(args.model, num_classes=args.classes, **shape), **shape)
     print(f"{entry.name}: {entry.summary}\n\n{entry.reference}\n")
     print(f"{'layer':28} {'kind':18} {'output':>16} {'parameters':>12} {'MACs':>14}")
     for layer in cost.layers:
@@ -38,7 +37,7 @@ def describe(args: Namespace) -> int:
         numbers = f"{layer.parameters:>12,} {layer.macs:>14,}"
         print(f"{layer.name:28} {layer.kind:18} {output:>16} {numbers}")
     print(f"{'total':28} {'':18} {'':>16} {cost.parameters:>12,} {cost.macs:>14,}")
-    image = f"{args.in_channels} x {args.image_size} x {args.image_size}"
+    image = f"{args.channels} x {args.image_size} x {args.image_size}"
     print(f"\nfor one image of {image}; the net works from {entry.min_size} px up")
     return 0
 

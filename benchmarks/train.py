@@ -94,9 +94,10 @@ def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecor
     (scores,) = trainer.test(module, datamodule=data, verbose=False)
     evaluated_on = "validation" if protocol.validation_examples else "test"
 
+    net = net.to(device)  # Lightning moves a net and its optimizer back to the CPU
     step_rate, flops_per_example = timing.time_steps(
-        module.net.to(device),
-        trainer.optimizers[0],
+        net,
+        make_optimizer(net.parameters(), protocol),
         first_batch,
         clip_norm=protocol.clip_norm,
         precision=protocol.precision,

@@ -69,6 +69,16 @@ class LitClassifier(L.LightningModule):
         self.train_accuracy.update(logits.detach(), labels)
         return losses.mean()
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        # Lightning's refuses fused optimizers in mixed precision; that matters to float16 alone.
+        if gradient_clip_val is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
     def on_train_epoch_end(self) -> None:
         loss, accuracy = float(self.train_loss.compute()), float(self.train_accuracy.compute())
         self.train_loss.reset()

@@ -63,8 +63,8 @@ def refused(capsys, *arguments):
         (["run", "--protocol", "d2l", "--models", "vgg11"], "no settings for 'vgg11'"),
         (["study", "kernel"], "did you mean kernel_size?"),
         (["study", "kernel_size", "--device", "tpu"], "unknown device 'tpu'"),
-        (["describe", "lenet", "--image_size", "8"], "lenet needs images of at least 12 px"),
-        (["describe", "lenet", "--image_size", "-8"], "--image_size must be at least 1"),
+        (["describe", "lenet", "--image-size", "8"], "lenet needs images of at least 12 px"),
+        (["describe", "lenet", "--image-size", "-8"], "--image-size must be at least 1"),
         (["describe", "leenet"], "did you mean lenet"),
         (["report", "--results", "/nowhere"], "no records in /nowhere"),
     ],
@@ -116,7 +116,7 @@ def test_list_shows_canonical_members_and_variants(capsys):
 
 
 def test_describe(capsys):
-    assert cli.main(["describe", "lenet", "--image_size", "28"]) == 0
+    assert cli.main(["describe", "lenet", "--image-size", "28"]) == 0
     text = capsys.readouterr().out
     assert "Deviations" in text
     assert "61,706" in text

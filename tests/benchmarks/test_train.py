@@ -64,6 +64,19 @@ def test_training_flops_are_three_times_the_forward_pass(make_spec, tmp_path):
     assert 2 * forward < record.train_flops < 3 * forward
 
 
+def test_bfloat16(make_spec, tmp_path):
+    record = train(make_spec(precision="bf16-mixed"), tmp_path)
+    assert record.precision == "bf16-mixed"
+    assert record.loss == pytest.approx(train(make_spec(), tmp_path).loss, rel=0.1)
+
+
+def test_clipping_bounds_the_gradient(make_spec, tmp_path):
+    """Plain SGD at rate 1 moves the weights by the gradient, clipped to all but nothing."""
+    still = make_spec(optimizer="sgd", learning_rate=1.0, clip_norm=1e-6, schedule="constant")
+    losses = [entry["loss"] for entry in train(still, tmp_path).history]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-3)
+
+
 def test_validation_leaves_the_test_set_alone(make_spec, tmp_path):
     record = train(make_spec(validation_examples=20), tmp_path)
     assert record.test_accuracy is None
