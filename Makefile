@@ -40,20 +40,22 @@ setup: $(READY) ## make .venv and install everything
 	@touch $@
 
 data: $(READY) ## find, or fetch, and verify DATASET
-	$(BENCH) data --dataset '$(DATASET)'
+	@$(BENCH) data --dataset '$(DATASET)'
 
 bench: $(READY) ## train MODELS under PROTOCOL, compare them, time kernel sizes
-	$(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)
-	$(BENCH) study kernel_size --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)
+	@$(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' \
+		--device '$(DEVICE)' --results '$(RESULTS)' $(FORCED); status=$$?; \
+	if [ $$status -gt 1 ]; then exit $$status; fi; \
+	$(BENCH) study kernel_size --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED) && exit $$status
 
 describe: $(READY) ## say what MODEL is and what it costs, layer by layer
-	$(BENCH) describe '$(MODEL)'
+	@$(BENCH) describe '$(MODEL)'
 
 study: $(READY) ## measure STUDY
-	$(BENCH) study '$(STUDY)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)
+	@$(BENCH) study '$(STUDY)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)
 
 report: $(READY) ## rebuild tables and plots of RESULTS from the records
-	$(BENCH) report --results '$(RESULTS)'
+	@$(BENCH) report --results '$(RESULTS)'
 
 notebook: $(READY) ## run notebooks/results.ipynb and keep its outputs
 	$(PY) -m jupyter execute --inplace notebooks/results.ipynb

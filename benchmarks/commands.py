@@ -94,12 +94,16 @@ def rebuild(args: Namespace) -> int:
     from benchmarks import report
     from benchmarks.records import RecordStore
 
-    folders = RecordStore(args.results).folders()
-    if not folders:
+    comparisons = RecordStore(args.results).folders()
+    measured = [args.results / "studies" / name for name in studies.names()]
+    measured = [folder for folder in measured if (folder / "results.csv").exists()]
+    if not comparisons and not measured:
         raise UsageError(f"no records in {args.results}; `make bench` makes them")
     _check_writable(args.results)
-    for folder in folders:
-        print(f"{folder}\n\n{report.rebuild(folder)}")
+    for folder in comparisons:
+        print(f"{folder}\n\n{report.rebuild(folder)}\n")
+    for folder in measured:
+        print(f"{folder}\n\n{studies.load(folder.name).rebuild(folder)}\n")
     return 0
 
 

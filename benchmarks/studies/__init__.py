@@ -1,4 +1,8 @@
-"""One file a question, each with `run(folder, device, force) -> str`: measure, write, sum up."""
+"""One file a question, each with two functions that return its table in markdown.
+
+`run(folder, device, force)` measures, unless that is done, and writes `results.csv`;
+`rebuild(folder)` draws table and plots from it.
+"""
 
 import importlib
 import pkgutil

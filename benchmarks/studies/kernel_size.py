@@ -1,7 +1,7 @@
 """Kernel size against compute time: one convolution, timed forward and forward + backward.
 
-Stride 1 and padding k // 2 keep the output's size, so that parameters and multiply-adds both grow
-with the square of the kernel size, in a fixed ratio; what the hardware makes of it is measured.
+Stride 1, padding k // 2 and no bias, so that parameters and multiply-adds both grow with the square
+of the kernel size, in a fixed ratio; what the hardware makes of it is measured.
 """
 
 from pathlib import Path
@@ -24,18 +24,24 @@ MIN_SECONDS = 0.5
 
 
 def run(folder: Path, device: str, force: bool = False) -> str:
-    """Measure, unless measured already, and write `results.csv`, `table.md` and `plots/`.
+    """Measure, unless measured already, write `results.csv` and rebuild what is drawn from it.
 
     Returns:
         The table in markdown.
     """
     path = folder / "results.csv"
     key = digest([SETTINGS, KERNEL_SIZES, device, torch.__version__])[:16]
-    rows = pd.read_csv(path, dtype={"key": str}) if path.exists() else pd.DataFrame({"key": []})
-    if force or not (rows["key"] == key).any():
+    measured = path.exists() and (pd.read_csv(path, dtype={"key": str})["key"] == key).all()
+    if force or not measured:
         rows = measure(torch.device(device)).assign(key=key)
         folder.mkdir(parents=True, exist_ok=True)
         rows.to_csv(path, index=False)
+    return rebuild(folder)
+
+
+def rebuild(folder: Path) -> str:
+    """Write `table.md` and `plots/` from `results.csv`; returns the table."""
+    rows = pd.read_csv(folder / "results.csv")
     plots.save(plots.kernel_size(rows), folder / "plots" / "kernel_size.png")
     markdown = table(rows)
     (folder / "table.md").write_text(markdown + "\n")
@@ -55,7 +61,11 @@ def measure(device: torch.device) -> pd.DataFrame:
     rows = []
     for kernel_size in KERNEL_SIZES:
         layer = nn.Conv2d(
-            SETTINGS["in_channels"], SETTINGS["out_channels"], kernel_size, padding=kernel_size // 2
+            SETTINGS["in_channels"],
+            SETTINGS["out_channels"],
+            kernel_size,
+            padding=kernel_size // 2,
+            bias=False,
         )
         cost = lit_models.cost(layer, SETTINGS["image_size"], SETTINGS["in_channels"])
         layer = layer.to(device)
