@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from torch.utils.benchmark import Measurement, Timer
+from torch.utils.benchmark import Timer
 
 import lit_models
 from benchmarks import environment
@@ -20,7 +20,11 @@ from benchmarks.report import plots
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
 SETTINGS = {"in_channels": 64, "out_channels": 64, "image_size": 56, "batch_size": 8}
-MIN_SECONDS = 0.5
+STATEMENTS = {
+    "forward": "layer(images)",
+    "forward_backward": "layer.zero_grad(); layer(images).sum().backward()",
+}
+ROUNDS, SECONDS_A_ROUND = 5, 0.2
 
 
 def run(folder: Path, device: str, force: bool = False) -> str:
@@ -50,49 +54,40 @@ def rebuild(folder: Path) -> str:
 
 def measure(device: torch.device) -> pd.DataFrame:
     """One row a kernel size: cost in theory, median and quartiles of the times in ms."""
-    images = torch.randn(
-        SETTINGS["batch_size"],
-        SETTINGS["in_channels"],
-        SETTINGS["image_size"],
-        SETTINGS["image_size"],
-        device=device,
-    )
+    channels, size = SETTINGS["in_channels"], SETTINGS["image_size"]
+    images = torch.randn(SETTINGS["batch_size"], channels, size, size, device=device)
+    layers = {
+        kernel_size: nn.Conv2d(
+            channels, SETTINGS["out_channels"], kernel_size, padding=kernel_size // 2, bias=False
+        )
+        for kernel_size in KERNEL_SIZES
+    }
+    timers = {
+        (kernel_size, name): Timer(
+            statement,
+            globals={"layer": layer.to(device), "images": images},
+            num_threads=torch.get_num_threads(),
+        )
+        for kernel_size, layer in layers.items()
+        for name, statement in STATEMENTS.items()
+    }
+    # In rounds, so that a slow moment of the machine does not fall on one kernel size alone.
+    times: dict[tuple[int, str], list[float]] = {key: [] for key in timers}
+    for number in range(1 + ROUNDS):
+        for key, timer in timers.items():
+            measured = timer.blocked_autorange(min_run_time=SECONDS_A_ROUND).times
+            times[key] += measured if number > 0 else []  # the first round warms up
+
     stamp = {**environment.describe(device), **SETTINGS, "finished_at": now()}
     rows = []
-    for kernel_size in KERNEL_SIZES:
-        layer = nn.Conv2d(
-            SETTINGS["in_channels"],
-            SETTINGS["out_channels"],
-            kernel_size,
-            padding=kernel_size // 2,
-            bias=False,
-        )
-        cost = lit_models.cost(layer, SETTINGS["image_size"], SETTINGS["in_channels"])
-        layer = layer.to(device)
-        names = {"layer": layer, "images": images}
-        forward = _time("layer(images)", names)
-        both = _time("layer.zero_grad(); layer(images).sum().backward()", names)
-        rows.append(
-            {
-                "kernel_size": kernel_size,
-                "parameters": cost.parameters,
-                "macs": cost.macs,
-                **_milliseconds("forward", forward),
-                **_milliseconds("forward_backward", both),
-                **stamp,
-            }
-        )
+    for kernel_size, layer in layers.items():
+        cost = lit_models.cost(layer, size, channels)
+        row = {"kernel_size": kernel_size, "parameters": cost.parameters, "macs": cost.macs}
+        for name in STATEMENTS:
+            low, median, high = 1000 * np.quantile(times[kernel_size, name], (0.25, 0.5, 0.75))
+            row |= {f"{name}_ms": median, f"{name}_q1_ms": low, f"{name}_q3_ms": high}
+        rows.append(row | stamp)
     return pd.DataFrame(rows)
-
-
-def _time(statement: str, names: dict[str, object]) -> Measurement:
-    timer = Timer(statement, globals=names, num_threads=torch.get_num_threads())
-    return timer.blocked_autorange(min_run_time=MIN_SECONDS)
-
-
-def _milliseconds(name: str, measurement: Measurement) -> dict[str, float]:
-    low, median, high = 1000 * np.quantile(measurement.times, (0.25, 0.5, 0.75))
-    return {f"{name}_ms": median, f"{name}_q1_ms": low, f"{name}_q3_ms": high}
 
 
 def table(rows: pd.DataFrame) -> str:
