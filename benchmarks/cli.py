@@ -10,12 +10,14 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+import datamodules
 from benchmarks import protocol as protocols
 from benchmarks import studies
-from benchmarks.errors import UsageError
+from benchmarks.errors import UsageError, unknown
 from benchmarks.protocol import Protocol
 
 INTERRUPTED = 130
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 class Parser(ArgumentParser):
@@ -60,7 +62,7 @@ def make_parser() -> Parser:
     run.add_argument("--models", type=str, default="all", help="all, names, wildcards; by commas")
     run.add_argument("--dataset", type=str, default="fashion_mnist")
     run.add_argument("--seeds", type=str, default="0", help="whole numbers, by commas")
-    run.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or mps")
+    run.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
     run.add_argument("--force", action="store_true", help="run again what has finished")
     run.add_argument(
         "--protocol",
@@ -70,8 +72,8 @@ def make_parser() -> Parser:
     )
 
     study = verb("study", "measure one question of its own", "--results")
-    study.add_argument("name", type=str, help=", ".join(studies.names()))
-    study.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or mps")
+    study.add_argument("study", type=str, help=", ".join(studies.names()))
+    study.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
     study.add_argument("--force", action="store_true", help="measure again")
 
     verb("report", "rebuild tables and plots from the records", "--results")
@@ -96,9 +98,11 @@ def parse(argv: list[str], auto: str = "quick") -> Namespace:
         argv[1:1] = ["--protocol", str(protocols.find(name))]
     parser = make_parser()
     args = parser.parse_args(argv)
+    _check_names(args[args.verb])
     if args.verb == "run":
         args.run.protocol.pop("__path__")
         args = parser.instantiate(args)
+        args.run.seeds = _seeds(args.run.seeds)
         given = [
             f.name
             for f in fields(Protocol)
@@ -106,9 +110,27 @@ def parse(argv: list[str], auto: str = "quick") -> Namespace:
         ]
         args.run.protocol = args.run.protocol.with_shared(given)
         suffixes = [f"+{field}={getattr(args.run.protocol, field)}" for field in given]
-        args.run.protocol_name = re.sub(r"[^\w.=+-]+", "-", Path(name).stem + "".join(suffixes))
+        title = Path(name).stem + "".join(suffixes)
+        # It names a folder, and must not be too long for a file system.
+        args.run.protocol_name = re.sub(r"[^\w.=+-]+", "-", title)[:120]
         args.run.auto = asked == protocols.AUTO
     return args
+
+
+def _check_names(options: Namespace) -> None:
+    """Refuse unknown names before anything heavy is imported."""
+    known = {"dataset": datamodules.NAMES, "device": DEVICES, "study": studies.names()}
+    for kind, choices in known.items():
+        if kind in options and options[kind] not in choices:
+            raise unknown(kind, options[kind], choices)
+
+
+def _seeds(values: str) -> list[int]:
+    seeds = [value.strip() for value in values.split(",")]
+    for value in seeds:
+        if not value.isdecimal() or int(value) >= 2**32:
+            raise UsageError(f"seed {value!r} is not a whole number from 0 to 2**32 - 1")
+    return list(dict.fromkeys(map(int, seeds)))
 
 
 def _take_protocol(argv: list[str]) -> tuple[str, list[str]]:

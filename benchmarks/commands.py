@@ -5,10 +5,11 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
+import datamodules
 import lit_models
 from benchmarks import environment, studies
-from benchmarks.errors import UsageError, unknown
-from datamodules import DATASETS, DataError, ImageDataset
+from benchmarks.errors import UsageError
+from datamodules import DataError
 
 # Errors that are answered in one line: the message says what was wrong and what to do.
 FORESEEN = (UsageError, lit_models.ModelError, DataError)
@@ -43,7 +44,7 @@ def describe(args: Namespace) -> int:
 
 
 def data(args: Namespace) -> int:
-    dataset = _dataset(args)
+    dataset = datamodules.load(args.dataset, args.data_dir)
     train, test = len(dataset.train_labels), len(dataset.test_labels)
     print(f"{dataset.source}: {train:,} training and {test:,} test images, verified")
     return 0
@@ -56,20 +57,20 @@ def run(args: Namespace) -> int:
     from benchmarks.sweep import sweep
 
     everything = args.protocol.models or None
-    models = lit_models.select(_split(args.models, "models"), everything)
-    seeds = _seeds(args.seeds)
+    patterns = [pattern.strip() for pattern in args.models.split(",") if pattern.strip()]
+    if not patterns:
+        raise UsageError("--models names nothing")
+    settings = settings_by_model(lit_models.select(patterns, everything), args.protocol)
     device = environment.resolve_device(args.device)
     if args.auto:
         print(f"protocol auto: {args.protocol_name}, since the device is {device}")
-    settings_by_model(models, args.protocol)  # refuses what cannot work before any data is read
-    _check_writable(args.results)
-    dataset = _dataset(args)
-    specs = plan(models, dataset, args.protocol, args.protocol_name, seeds, device)
+    folder = args.results / args.dataset / args.protocol_name
+    _check_writable(folder)
+    dataset = datamodules.load(args.dataset, args.data_dir)
     args.protocol.check_examples(len(dataset.train_labels), dataset.name)
 
-    store = RecordStore(args.results)
-    records = sweep(specs, store, args.data_dir, args.force)
-    folder = args.results / specs[0].folder
+    specs = plan(settings, dataset, args.protocol, args.protocol_name, args.seeds, device)
+    records = sweep(specs, RecordStore(args.results), args.data_dir, args.force)
     print(f"\n{report.rebuild(folder)}\nwritten to {folder}")
     return 0 if all(record.status == OK for record in records) else 1
 
@@ -80,12 +81,10 @@ def auto_protocol(device: str) -> str:
 
 
 def study(args: Namespace) -> int:
-    if args.name not in studies.names():
-        raise unknown("study", args.name, studies.names())
     device = environment.resolve_device(args.device)
-    _check_writable(args.results)
-    folder = args.results / "studies" / args.name
-    print(studies.load(args.name).run(folder, device, args.force))
+    folder = args.results / "studies" / args.study
+    _check_writable(folder)
+    print(studies.load(args.study).run(folder, device, args.force))
     print(f"written to {folder}")
     return 0
 
@@ -99,7 +98,8 @@ def rebuild(args: Namespace) -> int:
     measured = [folder for folder in measured if (folder / "results.csv").exists()]
     if not comparisons and not measured:
         raise UsageError(f"no records in {args.results}; `make bench` makes them")
-    _check_writable(args.results)
+    for folder in (*comparisons, *measured):
+        _check_writable(folder)
     for folder in comparisons:
         print(f"{folder}\n\n{report.rebuild(folder)}\n")
     for folder in measured:
@@ -120,31 +120,10 @@ def execute(args: Namespace) -> int:
     return verbs[args.verb](args[args.verb])
 
 
-def _split(values: str, option: str) -> list[str]:
-    found = [value.strip() for value in values.split(",") if value.strip()]
-    if not found:
-        raise UsageError(f"--{option} names nothing")
-    return found
-
-
-def _seeds(values: str) -> list[int]:
-    found = _split(values, "seeds")
-    for value in found:
-        if not value.isdecimal() or int(value) >= 2**32:
-            raise UsageError(f"seed {value!r} is not a whole number from 0 to 2**32 - 1")
-    return list(dict.fromkeys(map(int, found)))
-
-
-def _dataset(args: Namespace) -> ImageDataset:
-    if args.dataset not in DATASETS:
-        raise unknown("dataset", args.dataset, DATASETS)
-    return DATASETS[args.dataset](args.data_dir)
-
-
 def _check_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UsageError(f"results folder {folder} cannot be written: {error.strerror}") from None
+        raise UsageError(f"folder {folder} cannot be written: {error.strerror}") from None

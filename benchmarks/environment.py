@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.errors import UsageError, unknown
+from benchmarks.errors import UsageError
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+ROOMS = ("benchmarks", "datamodules", "lit_models")
 
 
 def resolve_device(name: str) -> str:
@@ -24,8 +24,6 @@ def resolve_device(name: str) -> str:
         return available[-1]
     if name in available:
         return name
-    if name not in DEVICES:
-        raise unknown("device", name, DEVICES)
     raise UsageError(f"no device {name!r} on this machine; there is {' and '.join(available)}")
 
 
@@ -54,12 +52,17 @@ def _device_name(device: torch.device) -> str:
 
 
 def _commit() -> str:
-    """The commit of this code, marked where it differs from it, or `unknown` outside git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The commit of this code, marked where the code differs from it, or `unknown` outside git."""
     try:
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--", *(f":/{room}" for room in ROOMS))
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    folder = Path(__file__).parent
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return done.stdout.strip()

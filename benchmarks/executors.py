@@ -7,7 +7,10 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
+
+import torch
 
 from benchmarks.plan import RunSpec
 from benchmarks.records import FAILED, RecordStore, RunRecord
@@ -25,6 +28,11 @@ def run_each(
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     # Imports are paid for once: each run is forked from a server that has them all.
     context.set_forkserver_preload(["benchmarks.train"])
+    if context.get_start_method() == "forkserver":
+        # Ctrl-C reaches every process of the terminal; the parent answers for all.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, handler)
     for spec in specs:
         process = context.Process(target=_run, args=(spec, store, data_dir, progress_bar))
         process.start()
@@ -48,7 +56,6 @@ def _end_with_parent() -> None:
 
 
 def _run(spec: RunSpec, store: RecordStore, data_dir: Path, progress_bar: bool) -> None:
-    # Ctrl-C reaches every process of the terminal; the parent answers for all.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from benchmarks.train import train
@@ -56,8 +63,8 @@ def _run(spec: RunSpec, store: RecordStore, data_dir: Path, progress_bar: bool) 
 
     try:
         record = train(spec, data_dir, progress_bar)
-    except (DivergedError, DataError) as error:
-        record = RunRecord.of(spec, status=FAILED, error=str(error))
+    except (DivergedError, DataError, torch.OutOfMemoryError) as error:
+        record = RunRecord.of(spec, status=FAILED, error=str(error).splitlines()[0])
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         summary = traceback.format_exception_only(error)[-1].strip()

@@ -21,11 +21,13 @@ def make_optimizer(parameters: Iterable[nn.Parameter], protocol: Protocol) -> Op
 def make_scheduler(optimizer: Optimizer, steps: int, protocol: Protocol) -> LRScheduler:
     """The protocol's schedule over `steps` steps."""
     if protocol.schedule == "one_cycle":
+        # OneCycleLR divides by zero where the warm-up is a single step.
+        warmup = protocol.warmup * (1.001 if protocol.warmup * steps == 1 else 1)
         return OneCycleLR(
             optimizer,
             max_lr=protocol.learning_rate,
             total_steps=steps,
-            pct_start=protocol.warmup,
+            pct_start=warmup,
             cycle_momentum=False,
         )
     return LambdaLR(optimizer, lambda step: 1.0)

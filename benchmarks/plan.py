@@ -1,9 +1,12 @@
 """What shall be run: models x seeds under one protocol, each run with a key of its own."""
 
+import ast
 import hashlib
+import importlib.util
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,11 +14,27 @@ import lit_models
 from benchmarks.protocol import Protocol
 from datamodules import ImageDataset
 
+# Code that decides the numbers of every run; a model's own file comes on top.
+_TRAINING = (
+    "benchmarks.initialisation",
+    "benchmarks.optimization",
+    "benchmarks.train",
+    "datamodules.image_data",
+    "lit_models.classifier",
+    "lit_models.layers",
+)
+
 
 def digest(content: object) -> str:
     """A hash of dictionaries, lists, text and numbers."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def code_digest(modules: Iterable[str]) -> str:
+    """A hash of what modules do: comments and layout do not count."""
+    files = [Path(importlib.util.find_spec(module).origin) for module in modules]
+    return digest([ast.dump(ast.parse(file.read_bytes())) for file in files])
 
 
 @dataclass(frozen=True)
@@ -31,7 +50,7 @@ class RunSpec:
     seed: int
     device: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A hash of what can change the numbers of this run: same key, same run."""
         settings = {
@@ -41,6 +60,7 @@ class RunSpec:
             "seed": self.seed,
             "device": self.device,
             "torch": version("torch"),
+            "code": code_digest([lit_models.entry(self.model).builder.__module__, *_TRAINING]),
         }
         return digest(settings)[:16]
 
@@ -68,15 +88,14 @@ def settings_by_model(models: Iterable[str], protocol: Protocol) -> dict[str, Pr
 
 
 def plan(
-    models: Iterable[str],
+    settings: dict[str, Protocol],
     dataset: ImageDataset,
     protocol: Protocol,
     protocol_name: str,
     seeds: Iterable[int],
     device: str,
 ) -> list[RunSpec]:
-    """Every model with every seed, seed by seed. Raises what `settings_by_model` raises."""
-    own = settings_by_model(models, protocol)
+    """Every model with every seed, seed by seed; `settings` as of `settings_by_model`."""
     return [
         RunSpec(
             model=model,
@@ -84,10 +103,10 @@ def plan(
             data_digest=dataset.digest,
             protocol_name=protocol_name,
             protocol_digest=digest(asdict(protocol)),
-            protocol=settings,
+            protocol=own,
             seed=seed,
             device=device,
         )
         for seed in seeds
-        for model, settings in own.items()
+        for model, own in settings.items()
     ]

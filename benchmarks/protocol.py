@@ -47,7 +47,8 @@ class Protocol:
         momentum: momentum of sgd.
         beta2: decay of the second moment of adamw.
         weight_decay: weight decay of every parameter.
-        schedule: constant, or one_cycle (linear warm-up, cosine to zero, by step; Smith, 2018).
+        schedule: constant, or one_cycle (Smith & Topin, 2018): by step, along a cosine, up from a
+            25th of the learning rate and down to almost zero.
         warmup: fraction of the steps in which one_cycle rises.
         clip_norm: largest norm of the gradient over all parameters; null: not clipped.
         init: default (PyTorch's), xavier (uniform, Glorot & Bengio, 2010) or lsuv

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import uuid
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,8 @@ class RunRecord:
     """All a run leaves behind; each field up to `finished_at` is a column of the results CSV.
 
     Rates are examples a second, `fit_seconds` the whole of the training, `peak_memory_mb` MiB,
-    `train_flops` all FLOPs of the training. `history` has an entry an epoch.
+    `train_flops` all FLOPs of the training. `made_in` is the identity of the results folder the run
+    was made for. `history` has an entry an epoch.
     """
 
     model: str
@@ -60,6 +62,8 @@ class RunRecord:
     data_source: str | None = None
     key: str
     protocol_digest: str
+    data_digest: str
+    made_in: str | None = None
     finished_at: str = field(default_factory=now)
     settings: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
@@ -76,6 +80,7 @@ class RunRecord:
             "device": spec.device,
             "key": spec.key,
             "protocol_digest": spec.protocol_digest,
+            "data_digest": spec.data_digest,
             "settings": settings,
         }
         shared = {f.name for f in fields(cls)} & settings.keys()
@@ -84,6 +89,21 @@ class RunRecord:
 
 NESTED = ("settings", "history")
 COLUMNS = [f.name for f in fields(RunRecord) if f.name not in NESTED]
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
+    scratch.write_text(text)
+    os.replace(scratch, path)
+
+
+def identity(results: Path) -> str:
+    """What tells this results folder from its clones: a name in a file git ignores."""
+    path = results / ".identity"
+    if not path.exists():
+        write_whole(path, uuid.uuid4().hex)
+    return path.read_text()
 
 
 class RecordStore:
@@ -100,14 +120,24 @@ class RecordStore:
         """Write a record so that it is there whole or not at all."""
         path = self.path(spec)
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}.part")
-        scratch.write_text(json.dumps(asdict(record), indent=1) + "\n")
-        os.replace(scratch, path)
+        record.made_in = identity(self.root)
+        write_whole(path, json.dumps(asdict(record), indent=1) + "\n")
 
     def find(self, spec: RunSpec) -> RunRecord | None:
         """The record of this run, if it left one."""
         path = self.path(spec)
         return _read(path) if path.exists() else None
+
+    def finished(self, spec: RunSpec) -> RunRecord | None:
+        """The record of this run, if it ended well in this folder.
+
+        A record that came with the code was measured on another machine: it is no reason not to
+        run, and gives way to the run's own.
+        """
+        record = self.find(spec)
+        if record and record.status == OK and record.made_in == identity(self.root):
+            return record
+        return None
 
     def folders(self) -> list[Path]:
         """The comparisons that have records."""

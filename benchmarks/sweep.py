@@ -25,8 +25,8 @@ def sweep(specs: list[RunSpec], store: RecordStore, data_dir: Path, force: bool)
     records = []
     due = []
     for spec in specs:
-        record = None if force else store.find(spec)
-        if record is not None and record.status == OK:
+        record = None if force else store.finished(spec)
+        if record is not None:
             print(f"{spec.title}: cached, {_outcome(record)}")
             records.append(record)
         else:
@@ -42,7 +42,8 @@ def sweep(specs: list[RunSpec], store: RecordStore, data_dir: Path, force: bool)
             try:
                 record = next(runs)
             except KeyboardInterrupt:
-                kept = f"{len(records)} of {len(specs)} runs are kept in {store.root}"
+                done = sum(record.status == OK for record in records)
+                kept = f"{done} of {len(specs)} runs are finished and kept in {store.root}"
                 raise KeyboardInterrupt(f"{kept}; the same command goes on") from None
             records.append(record)
             bar.write(f"{start}: {_outcome(record)}", file=sys.stdout)

@@ -110,8 +110,14 @@ def time_steps(
     return rate, counter.get_total_flops() / len(labels)
 
 
+def reset_peak_memory(device: torch.device) -> None:
+    """Forget the peak of the device's allocator; that of a process cannot be forgotten."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory_mb(device: torch.device) -> float:
-    """Largest memory so far in MiB: of the device's allocator, or, on the CPU, of this process."""
+    """Largest memory so far in MiB: of CUDA's allocator, or, on other devices, of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     unit = 1 if sys.platform == "darwin" else 1024

@@ -12,13 +12,13 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+import datamodules
 import lit_models
 from benchmarks import environment, timing
 from benchmarks.initialisation import initialise
 from benchmarks.optimization import make_optimizer, make_scheduler
 from benchmarks.plan import RunSpec
 from benchmarks.records import RunRecord
-from datamodules import DATASETS
 from datamodules.image_data import DeviceResidentDataModule
 from lit_models.classifier import LitClassifier
 
@@ -31,7 +31,7 @@ def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecor
     Args:
         spec: the run.
         data_dir: the data folder.
-        progress_bar: show the steps of the run, on the terminal's second line.
+        progress_bar: show the steps of the run, under the bar of the sweep.
 
     Raises:
         DataError: the data are not to be had.
@@ -40,7 +40,7 @@ def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecor
     _quieten()
     protocol, device = spec.protocol, torch.device(spec.device)
     L.seed_everything(spec.seed, verbose=False)
-    dataset = DATASETS[spec.dataset](data_dir)
+    dataset = datamodules.load(spec.dataset, data_dir)
     memory_format = getattr(torch, protocol.memory_format)
     data = DeviceResidentDataModule(
         dataset,
@@ -65,6 +65,7 @@ def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecor
     net = net.to(device)
     first_batch, *more = islice(data.train_dataloader(), ceil(INIT_EXAMPLES / protocol.batch_size))
     initialise(net, protocol.init, torch.cat([images for images, _ in (first_batch, *more)]))
+    del more
     net = net.to(memory_format=memory_format)
 
     module = LitClassifier(
@@ -87,6 +88,7 @@ def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecor
         enable_model_summary=False,
         limit_val_batches=0,
     )
+    timing.reset_peak_memory(device)
     start = time.perf_counter()
     trainer.fit(module, datamodule=data)
     fit_seconds = time.perf_counter() - start

@@ -1,8 +1,12 @@
 """What a dataset is to the suite: decoded images in memory, and where they came from."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class DataError(RuntimeError):
@@ -32,7 +36,3 @@ class ImageDataset:
     @property
     def channels(self) -> int:
         return self.train_images.shape[1]
-
-    @property
-    def image_size(self) -> int:
-        return self.train_images.shape[-1]

@@ -86,16 +86,24 @@ def _read(folder: Path, name: str) -> bytes:
     """The content of one file, decompressed and verified."""
     path = _file(folder, name)
     if path is None:
-        raise DataError(f"{folder / name}.gz is missing; delete {folder} to fetch the data anew")
+        raise DataError(f"{folder / name}.gz is missing; {_remedy(folder)}")
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is damaged ({error}); delete it to fetch the data anew") from None
+        raise DataError(f"{path} is damaged ({error}); {_remedy(folder)}") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     if hashlib.sha256(content).hexdigest() != FILES[name]:
-        raise DataError(f"{path} is not Fashion-MNIST's file (its SHA-256 differs); delete it")
+        raise DataError(
+            f"{path} is not Fashion-MNIST's file (its SHA-256 differs); {_remedy(folder)}"
+        )
     return content
+
+
+def _remedy(folder: Path) -> str:
+    if folder == DEBIAN_FOLDER:
+        return f"reinstall the package {DEBIAN_PACKAGE}"
+    return f"delete the folder {folder}, and the data are fetched anew"
 
 
 def _images(content: bytes) -> Tensor:
@@ -122,8 +130,14 @@ def _fetch(folder: Path) -> None:
                 found = download(Path(name))
                 for file in FILES:
                     _read(found, file)
-            except (DataError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-                reasons.append(f"{origin}: {str(error).strip().splitlines()[-1]}")
+            except (
+                DataError,
+                OSError,
+                RuntimeError,
+                EOFError,
+                subprocess.SubprocessError,
+            ) as error:
+                reasons.append(f"{origin}: {' '.join(str(error).split())}")
                 continue
             folder.mkdir(exist_ok=True)
             for file in FILES:

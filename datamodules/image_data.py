@@ -12,6 +12,8 @@ from datamodules.dataset import ImageDataset
 
 Batch = tuple[Tensor, Tensor]
 
+SUBSET, EPOCH = 1, 2  # what random numbers are for, so that no two purposes share them
+
 
 class DeviceResidentDataModule(L.LightningDataModule):
     """Serves (images, labels) batches that never leave the device on which they are trained.
@@ -50,7 +52,7 @@ class DeviceResidentDataModule(L.LightningDataModule):
     ) -> None:
         super().__init__()
         # One fixed order for all, so that every run trains on, and holds out, the same examples.
-        order = torch.randperm(len(dataset.train_labels), generator=_generator(0))
+        order = torch.randperm(len(dataset.train_labels), generator=_generator(SUBSET))
         if train_examples is None:
             train_examples = len(order) - validation_examples
         if not 0 < train_examples <= len(order) - validation_examples:
@@ -77,11 +79,11 @@ class DeviceResidentDataModule(L.LightningDataModule):
                 shrinks = image_size < images.shape[-1]
                 size = (image_size, image_size)
                 images = F.interpolate(images, size, mode="bilinear", antialias=shrinks)
-            return (images * scale + shift).contiguous(memory_format=memory_format)
+            return images * scale + shift
 
         def loader(examples: Batch, **kwargs) -> DeviceLoader:
             images, labels = (tensor.to(device) for tensor in examples)
-            return DeviceLoader(images, labels, batch_size, prepare, **kwargs)
+            return DeviceLoader(images, labels, batch_size, prepare, memory_format, **kwargs)
 
         def epoch() -> int:
             return 0 if self.trainer is None else self.trainer.current_epoch
@@ -111,6 +113,7 @@ class DeviceLoader:
         labels: int64 (N,), on the same device.
         batch_size: examples a batch; the last one may be smaller.
         prepare: uint8 images to the float images a net takes.
+        memory_format: layout of the images.
         shuffle_seed: asked at the start of an epoch, determines the order and augmentation of its
             examples; None keeps the examples as they are.
         augmentation: any of `flip` and `crop`.
@@ -122,12 +125,14 @@ class DeviceLoader:
         labels: Tensor,
         batch_size: int,
         prepare: Callable[[Tensor], Tensor],
+        memory_format: torch.memory_format = torch.contiguous_format,
         shuffle_seed: Callable[[], tuple[int, ...]] | None = None,
         augmentation: tuple[str, ...] = (),
     ) -> None:
         self.images, self.labels = images, labels
         self.batch_size = batch_size
         self.prepare = prepare
+        self.memory_format = memory_format
         self.shuffle_seed = shuffle_seed
         self.augmentation = augmentation
 
@@ -141,7 +146,7 @@ class DeviceLoader:
         else:
             # Drawn on the CPU, so that every device sees the same examples, an epoch at a time,
             # so that no step waits for a transfer.
-            generator = _generator(*self.shuffle_seed())
+            generator = _generator(EPOCH, *self.shuffle_seed())
             order = torch.randperm(count, generator=generator).to(device)
             flips = (torch.rand(count, generator=generator) < 0.5).to(device)
             shifts = (torch.rand(count, 2, generator=generator) * 2 - 1).to(device)
@@ -152,7 +157,7 @@ class DeviceLoader:
                 images = flip(images, flips[chosen])
             if "crop" in self.augmentation:
                 images = crop(images, shifts[chosen])
-            yield images, self.labels[chosen]
+            yield images.contiguous(memory_format=self.memory_format), self.labels[chosen]
 
 
 def flip(images: Tensor, chosen: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ def data_dir() -> Path:
 def fashion_mnist(data_dir) -> ImageDataset:
     """The real Fashion-MNIST, fetched if need be."""
     try:
-        return datamodules.DATASETS["fashion_mnist"](data_dir)
+        return datamodules.load("fashion_mnist", data_dir)
     except DataError as error:
         pytest.skip(str(error))
 

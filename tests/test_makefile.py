@@ -48,22 +48,22 @@ def check(folder, done, models, seeds):
 
 
 def test_bench_on_small_data(tmp_path, protocol, image_folder):
-    arguments = [tmp_path, protocol, "MODELS=lenet,resnet18*", "DATASET=cifar10", "SEEDS=0,1"]
+    arguments = [tmp_path, protocol, "MODELS=lenet,resnet*l", "DATASET=cifar10", "SEEDS=0,1"]
     environment = {"CIFAR10_IMAGES": str(image_folder)}
     done = bench(*arguments, **environment)
     folder = tmp_path / "results" / "cifar10" / "small"
-    rows = check(folder, done, ["lenet", "resnet18", "resnet18_d2l"], [0, 1])
+    rows = check(folder, done, ["lenet", "resnet18_d2l"], [0, 1])
     study = tmp_path / "results" / "studies" / "kernel_size"
     assert list(pd.read_csv(study / "results.csv")["kernel_size"]) == [1, 3, 5, 7, 9, 11]
     assert (study / "plots" / "kernel_size.png").exists()
 
     again = bench(*arguments, **environment)
-    assert again.stdout.count("cached") == 6
-    assert check(folder, again, ["lenet", "resnet18", "resnet18_d2l"], [0, 1]).equals(rows)
+    assert again.stdout.count("cached") == 4
+    assert check(folder, again, ["lenet", "resnet18_d2l"], [0, 1]).equals(rows)
 
     (folder / "results.csv").unlink()
     done = make("report", f"RESULTS={tmp_path / 'results'}")
-    check(folder, done, ["lenet", "resnet18", "resnet18_d2l"], [0, 1])
+    check(folder, done, ["lenet", "resnet18_d2l"], [0, 1])
 
 
 def test_bench_on_fashion_mnist(tmp_path, protocol, fashion_mnist, data_dir):

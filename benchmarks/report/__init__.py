@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from benchmarks import records
+from benchmarks.errors import UsageError
 from benchmarks.records import OK
 from benchmarks.report import plots, table
 
@@ -15,8 +16,13 @@ def rebuild(folder: Path) -> str:
 
     Returns:
         The table, in markdown.
+
+    Raises:
+        UsageError: none of the records can be read.
     """
     found = records.load(folder)
+    if not found:
+        raise UsageError(f"no readable record in {folder / 'runs'}; `make bench` makes them")
     rows = records.frame(found)
     curves = records.curves(found)
     markdown = table.markdown(rows)

@@ -6,15 +6,17 @@ from benchmarks.records import OK
 
 _CAPTION = """\
 Loss and train accuracy: the last epoch's training examples, each as it was trained on. \
-Test accuracy: all test images, once, after the last epoch. Examples/sec: training examples a \
-second of the whole training loop, warm-up and evaluation left out. MACs: multiply-adds of \
-convolutions and linear layers for one image. Seconds: the training from start to end."""
+Test or validation accuracy: all these images, once, after the last epoch. Examples/sec: \
+training examples a second of the whole training loop, warm-up and evaluation left out. \
+MACs: multiply-adds of convolutions and linear layers for one image. Seconds: the training \
+from start to end."""
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows that belong side by side: of the newest protocol, the last of each model and seed."""
+    """Rows that belong side by side: of the newest protocol and data, the last a model and seed."""
     rows = rows.sort_values("finished_at", kind="stable")
-    newest = rows["protocol_digest"] == rows["protocol_digest"].iloc[-1]
+    recipe = ["protocol_digest", "data_digest"]
+    newest = (rows[recipe] == rows[recipe].iloc[-1]).all(axis="columns")
     latest = rows[newest].drop_duplicates(["model", "seed"], keep="last")
     return latest.sort_values(["model", "seed"])
 
@@ -22,6 +24,7 @@ def comparable(rows: pd.DataFrame) -> pd.DataFrame:
 def markdown(rows: pd.DataFrame) -> str:
     """The table of one comparison; several seeds of a model become mean ± standard deviation."""
     current = comparable(rows)
+    done = current[current["status"] == OK]
     by_model = current.groupby("model", sort=False)
     table = pd.DataFrame([_row(model, runs) for model, runs in by_model]).sort_values(
         "_rank", ascending=False, kind="stable"
@@ -31,7 +34,7 @@ def markdown(rows: pd.DataFrame) -> str:
         table.to_markdown(index=False, disable_numparse=True, colalign=_alignment(table)),
         *_failures(current),
         _CAPTION,
-        _provenance(current, left_out=len(rows) - len(current)),
+        _provenance(done if len(done) else current, left_out=len(rows) - len(current)),
     ]
     return "\n\n".join(lines)
 

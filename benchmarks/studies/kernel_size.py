@@ -14,15 +14,15 @@ from torch.utils.benchmark import Timer
 
 import lit_models
 from benchmarks import environment
-from benchmarks.plan import digest
-from benchmarks.records import now
+from benchmarks.plan import code_digest, digest
+from benchmarks.records import identity, now, write_whole
 from benchmarks.report import plots
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
 SETTINGS = {"in_channels": 64, "out_channels": 64, "image_size": 56, "batch_size": 8}
 STATEMENTS = {
     "forward": "layer(images)",
-    "forward_backward": "layer.zero_grad(); layer(images).sum().backward()",
+    "forward_backward": "grad(layer(images).sum(), (images, layer.weight))",
 }
 ROUNDS, SECONDS_A_ROUND = 5, 0.2
 
@@ -34,12 +34,13 @@ def run(folder: Path, device: str, force: bool = False) -> str:
         The table in markdown.
     """
     path = folder / "results.csv"
-    key = digest([SETTINGS, KERNEL_SIZES, device, torch.__version__])[:16]
+    code = code_digest([__name__])
+    key = digest([SETTINGS, code, device, torch.__version__, identity(folder.parents[1])])[:16]
     measured = path.exists() and (pd.read_csv(path, dtype={"key": str})["key"] == key).all()
     if force or not measured:
         rows = measure(torch.device(device)).assign(key=key)
         folder.mkdir(parents=True, exist_ok=True)
-        rows.to_csv(path, index=False)
+        write_whole(path, rows.to_csv(index=False))
     return rebuild(folder)
 
 
@@ -55,7 +56,9 @@ def rebuild(folder: Path) -> str:
 def measure(device: torch.device) -> pd.DataFrame:
     """One row a kernel size: cost in theory, median and quartiles of the times in ms."""
     channels, size = SETTINGS["in_channels"], SETTINGS["image_size"]
-    images = torch.randn(SETTINGS["batch_size"], channels, size, size, device=device)
+    images = torch.randn(
+        SETTINGS["batch_size"], channels, size, size, device=device, requires_grad=True
+    )
     layers = {
         kernel_size: nn.Conv2d(
             channels, SETTINGS["out_channels"], kernel_size, padding=kernel_size // 2, bias=False
@@ -65,7 +68,7 @@ def measure(device: torch.device) -> pd.DataFrame:
     timers = {
         (kernel_size, name): Timer(
             statement,
-            globals={"layer": layer.to(device), "images": images},
+            globals={"layer": layer.to(device), "images": images, "grad": torch.autograd.grad},
             num_threads=torch.get_num_threads(),
         )
         for kernel_size, layer in layers.items()
@@ -103,7 +106,8 @@ def table(rows: pd.DataFrame) -> str:
     )
     first = rows.iloc[0]
     caption = (
-        "Median (interquartile range) of `torch.utils.benchmark`. Conv2d from {in_channels} to "
+        "Median (interquartile range) of `torch.utils.benchmark`; backward: the gradients of input "
+        "and weights. Conv2d from {in_channels} to "
         "{out_channels} channels, stride 1, same padding, batch of {batch_size} images of "
         "{image_size} px; device: {device}; torch {torch_version}; commit: {commit}; finished: "
         "{finished_at}."

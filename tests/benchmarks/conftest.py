@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks import cli
-from benchmarks.plan import plan
+from benchmarks.plan import plan, settings_by_model
 
 
 @pytest.fixture
@@ -24,7 +24,8 @@ def make_spec(small_data, small_dataset):
         }
         overrides = [f"--protocol.{name}={value}" for name, value in fields.items()]
         args = cli.parse(["run", "--protocol=quick", *overrides]).run
-        (spec,) = plan([model], small_dataset, args.protocol, "small", [seed], "cpu")
+        settings = settings_by_model([model], args.protocol)
+        (spec,) = plan(settings, small_dataset, args.protocol, "small", [seed], "cpu")
         return spec
 
     return make

@@ -26,7 +26,16 @@ def loaded(*arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["run", "--protocol", "quik"], ["rn"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["run", "--protocol", "quik"],
+        ["run", "--dataset", "cifar11"],
+        ["run", "--seeds", "x"],
+        ["study", "kernel"],
+        ["rn"],
+    ],
 )
 def test_help_and_wrong_arguments_import_nothing_heavy(arguments):
     assert not loaded(*arguments) & {"torch", "lightning", "pandas", "matplotlib"}
@@ -83,7 +92,7 @@ def test_a_device_that_is_not_there(capsys, monkeypatch):
 def test_an_unwritable_results_folder(capsys, tmp_path):
     (tmp_path / "results").write_text("a file is in the way")
     message = refused(capsys, "run", "--models", "lenet", "--results", tmp_path / "results")
-    assert "results cannot be written: File exists" in message
+    assert "cannot be written: Not a directory" in message
 
 
 def test_absent_data(capsys, tmp_path, monkeypatch):

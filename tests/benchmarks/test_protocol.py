@@ -103,6 +103,12 @@ def test_what_is_wrong_is_named(tmp_path, line, message):
     assert "\n" not in str(caught.value)
 
 
+def test_an_empty_file_is_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_text("")
+    with pytest.raises(UsageError):
+        load(tmp_path / "mine.yaml")
+
+
 @pytest.mark.parametrize("name", ["quik", "nowhere.yaml", ""])
 def test_unknown_protocols_are_refused(name):
     with pytest.raises(UsageError, match="quick"):

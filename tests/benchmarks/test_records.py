@@ -4,6 +4,7 @@ import json
 import pytest
 
 from benchmarks import records
+from benchmarks.plan import code_digest
 from benchmarks.records import FAILED, RecordStore, RunRecord
 
 # People script against these.
@@ -24,7 +25,34 @@ def test_what_is_written_is_read_back(make_spec, tmp_path):
     store.write(spec, record)
     found = store.find(spec)
     assert dataclasses.asdict(found) == json.loads(json.dumps(dataclasses.asdict(record)))
-    assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".json"]
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_record_of_a_clone_is_no_reason_not_to_run(make_spec, tmp_path):
+    spec, store = make_spec(), RecordStore(tmp_path)
+    store.write(spec, RunRecord.of(spec))
+    assert store.finished(spec)
+    (tmp_path / ".identity").unlink()  # as git leaves it out
+    assert store.find(spec)
+    assert store.finished(spec) is None
+    store.write(spec, RunRecord.of(spec))
+    assert store.finished(spec)
+
+
+def test_a_failed_run_is_not_finished(make_spec, tmp_path):
+    spec, store = make_spec(), RecordStore(tmp_path)
+    store.write(spec, RunRecord.of(spec, status=FAILED))
+    assert store.finished(spec) is None
+
+
+def test_the_code_of_a_model_counts_but_not_its_comments(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "some_net.py"
+    digests = []
+    for text in ("size = 3", "size = 3  # three", "size  =  3", "size = 5"):
+        path.write_text(text)
+        digests.append(code_digest(["some_net"]))
+    assert digests[0] == digests[1] == digests[2] != digests[3]
 
 
 def test_a_write_that_fails_leaves_the_old_record(make_spec, tmp_path, monkeypatch):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -81,7 +83,7 @@ def test_everything_is_written(store):
 
 def test_a_failed_run_is_shown_as_failed_with_its_reason(store, make_spec):
     spec = make_spec("nin", image_size=70)
-    spec = type(spec)(**{**vars(spec), "protocol_digest": make_spec().protocol_digest})
+    spec = dataclasses.replace(spec, protocol_digest=make_spec().protocol_digest)
     store.write(spec, RunRecord.of(spec, status=FAILED, error="out | of <memory>"))
     _, markdown = rebuild(store)
     assert cells(markdown)["nin"]["parameters"] == "failed"

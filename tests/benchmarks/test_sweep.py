@@ -77,4 +77,4 @@ def test_interrupted(make_spec, tmp_path, number):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert f"0 of 2 runs are kept in {tmp_path}; the same command goes on" in errors
+    assert f"0 of 2 runs are finished and kept in {tmp_path}; the same command goes on" in errors
