@@ -127,7 +127,7 @@ def _fetch(folder: Path) -> None:
         for origin, download in (("torchvision", _from_torchvision), ("Debian", _from_debian)):
             print(f"fetching Fashion-MNIST from {origin} ...", file=sys.stderr, flush=True)
             try:
-                found = download(Path(name))
+                found = download(Path(name).resolve())
                 for file in FILES:
                     _read(found, file)
             except (
