@@ -32,7 +32,9 @@ def sweep(specs: list[RunSpec], store: RecordStore, data_dir: Path, force: bool)
         else:
             due.append(spec)
     on_terminal = sys.stdout.isatty()
-    with tqdm(total=len(due), unit="run", disable=not on_terminal, file=sys.stdout) as bar:
+    # Lightning shows the steps of the running process on the next line, position 2.
+    bar_options = {"unit": "run", "position": 1, "disable": not on_terminal, "file": sys.stdout}
+    with tqdm(total=len(due), **bar_options) as bar:
         runs = run_each(due, store, data_dir, progress_bar=on_terminal)
         for number, spec in enumerate(due, start=1):
             start = f"[{number}/{len(due)}] {spec.title}"

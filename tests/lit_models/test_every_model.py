@@ -72,3 +72,16 @@ def test_returns_logits(name):
     net = lit_models.build(name)
     kinds = {type(module) for module in net.modules()}
     assert not kinds & {nn.Softmax, nn.LogSoftmax}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_same_seed_same_result(name):
+    """Weights and dropout come from torch's generator alone."""
+    size = lit_models.entry(name).min_size
+
+    def outputs():
+        torch.manual_seed(3)
+        net = lit_models.build(name, image_size=size).train()
+        return net(torch.randn(4, 1, size, size))
+
+    assert torch.equal(outputs(), outputs())
