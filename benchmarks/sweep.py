@@ -9,6 +9,9 @@ from benchmarks.executors import run_each
 from benchmarks.plan import RunSpec
 from benchmarks.records import OK, RecordStore, RunRecord
 
+# Terminal codes: Lightning leaves the bars of a run behind, which the next line would overlap.
+SAVE_CURSOR, ERASE_SINCE = "\r\x1b7", "\x1b8\x1b[J"
+
 
 def sweep(specs: list[RunSpec], store: RecordStore, data_dir: Path, force: bool) -> list[RunRecord]:
     """Run what has not finished yet, and say what becomes of each run.
@@ -39,8 +42,7 @@ def sweep(specs: list[RunSpec], store: RecordStore, data_dir: Path, force: bool)
         for number, spec in enumerate(due, start=1):
             start = f"[{number}/{len(due)}] {spec.title}"
             bar.set_description(spec.title)
-            if not on_terminal:
-                print(f"{start} ...", flush=True)
+            print(SAVE_CURSOR if on_terminal else f"{start} ...\n", end="", flush=True)
             try:
                 record = next(runs)
             except KeyboardInterrupt:
@@ -48,6 +50,7 @@ def sweep(specs: list[RunSpec], store: RecordStore, data_dir: Path, force: bool)
                 kept = f"{done} of {len(specs)} runs are finished and kept in {store.root}"
                 raise KeyboardInterrupt(f"{kept}; the same command goes on") from None
             records.append(record)
+            print(ERASE_SINCE if on_terminal else "", end="", flush=True)
             bar.write(f"{start}: {_outcome(record)}", file=sys.stdout)
             bar.update()
     return records
