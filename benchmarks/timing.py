@@ -9,9 +9,10 @@ from contextlib import contextmanager
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils.flop_counter import FlopCounterMode
+
+from lit_models.classifier import forward_loss
 
 WARMUP_STEPS = 5
 
@@ -90,7 +91,7 @@ def time_steps(
     def step() -> None:
         optimizer.zero_grad()
         with autocast(images.device, precision):
-            loss = F.cross_entropy(net(images), labels)
+            _, _, loss = forward_loss(net, images, labels)
         loss.backward()
         if clip_norm is not None:
             nn.utils.clip_grad_norm_(net.parameters(), clip_norm)

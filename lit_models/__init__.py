@@ -2,8 +2,11 @@
 
 from lit_models.cost import Cost, cost
 from lit_models.registry import (
+    CLASSIFICATION,
+    SEGMENTATION,
     Entry,
     ModelError,
+    Published,
     build,
     canonical_names,
     check_image_size,
@@ -14,9 +17,12 @@ from lit_models.registry import (
 )
 
 __all__ = [
+    "CLASSIFICATION",
+    "SEGMENTATION",
     "Cost",
     "Entry",
     "ModelError",
+    "Published",
     "build",
     "canonical_names",
     "check_image_size",

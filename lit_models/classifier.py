@@ -16,8 +16,24 @@ class DivergedError(ArithmeticError):
     """The training loss is no longer a finite number."""
 
 
+def forward_loss(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits, the cross-entropy of each label (nats), and the loss to learn from.
+
+    The last is the mean of the second, unless the net has auxiliary classifiers: such a net returns
+    in train mode a tuple, its logits and then theirs, and names the weight of each of their losses
+    `auxiliary_weight`.
+    """
+    outputs = net(images)
+    logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    loss = losses.mean()
+    for others in auxiliary:
+        loss = loss + net.auxiliary_weight * F.cross_entropy(others, labels)
+    return logits, losses, loss
+
+
 class LitClassifier(L.LightningModule):
-    """Trains a net that returns logits with cross-entropy.
+    """Trains a net that returns logits with cross-entropy (see `forward_loss`).
 
     `history` gets an entry an epoch: the loss (nats) and accuracy of its training examples, each
     counted once, in train mode, as they were trained on. Testing logs `test_accuracy`.
@@ -63,11 +79,10 @@ class LitClassifier(L.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         images, labels = batch
-        logits = self(images)
-        losses = F.cross_entropy(logits, labels, reduction="none")
+        logits, losses, loss = forward_loss(self.net, images, labels)
         self.train_loss.update(losses.detach())  # example by example: batches differ in size
         self.train_accuracy.update(logits.detach(), labels)
-        return losses.mean()
+        return loss
 
     def configure_gradient_clipping(
         self,

@@ -10,13 +10,31 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 # These hold LightningModules, not architectures; importing them would import lightning.
-_NOT_ARCHITECTURES = {"classifier"}
+_NOT_ARCHITECTURES = {"classifier", "segmenter"}
+
+CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
 
 _entries: dict[str, "Entry"] = {}
 
 
 class ModelError(ValueError):
     """A model that cannot be had: unknown name, or an image below the net's minimum size."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """Figures published for a net, by whom, and for which input.
+
+    `module` names the part they are for; empty: the whole net. MACs are for one image.
+    """
+
+    source: str
+    parameters: int
+    macs: int | None = None
+    in_channels: int = 3
+    num_classes: int = 1000
+    image_size: int = 224
+    module: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,6 +46,8 @@ class Entry:
     architecture: str
     min_size: int
     canonical: bool
+    task: str
+    published: Published | None
 
     @property
     def summary(self) -> str:
@@ -41,12 +61,23 @@ class Entry:
 
 
 def register(
-    *, min_size: int, canonical: bool = False
+    *,
+    min_size: int,
+    canonical: bool = False,
+    task: str = CLASSIFICATION,
+    published: Published | None = None,
 ) -> Callable[[Callable[..., nn.Module]], Callable[..., nn.Module]]:
     """Register a builder under its own name; its module is its architecture.
 
     The builder takes `in_channels`, `num_classes` and `image_size` by keyword and returns a
-    module that maps (N, in_channels, image_size, image_size) to logits (N, num_classes).
+    module that maps (N, in_channels, image_size, image_size) to logits: (N, num_classes), or, for
+    segmentation, (N, num_classes, image_size, image_size).
+
+    Args:
+        min_size: the smallest `image_size` the net can take, in pixels.
+        canonical: whether this is the member that stands for its architecture.
+        task: `CLASSIFICATION` or `SEGMENTATION`.
+        published: figures the net must reproduce.
 
     Raises:
         ValueError: the name is taken, or the architecture has a canonical member already.
@@ -54,7 +85,8 @@ def register(
 
     def add(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
         name = builder.__name__
-        entry = Entry(name, builder, builder.__module__.rpartition(".")[2], min_size, canonical)
+        architecture = builder.__module__.rpartition(".")[2]
+        entry = Entry(name, builder, architecture, min_size, canonical, task, published)
         if name in _entries:
             raise ValueError(f"a model named {name!r} is registered already")
         for other in _entries.values():
@@ -79,9 +111,9 @@ def names(pattern: str = "*") -> list[str]:
     return sorted(name for name in _registered() if fnmatchcase(name, pattern))
 
 
-def canonical_names() -> list[str]:
-    """The one canonical member of each architecture, sorted."""
-    return sorted(name for name, entry in _registered().items() if entry.canonical)
+def canonical_names(task: str = CLASSIFICATION) -> list[str]:
+    """The one canonical member of each architecture for a task, sorted."""
+    return sorted(name for name, e in _registered().items() if e.canonical and e.task == task)
 
 
 def entry(name: str) -> Entry:
