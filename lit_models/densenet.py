@@ -1,35 +1,53 @@
 """DenseNet: G. Huang, Z. Liu, L. van der Maaten, K. Weinberger, "Densely Connected Convolutional
 Networks", 2017, 3.
 
-Deviations, all of them those of "Dive into Deep Learning", 8.7: dense layers of one 3x3
-convolution (no 1x1 bottleneck: neither DenseNet-B nor DenseNet-121), four blocks of four layers at
-growth rate 32, convolutions with bias.
+`densenet121` is the paper's DenseNet-BC of table 1, the same net as torchvision's. `densenet` is
+the net of "Dive into Deep Learning", 8.7, which deviates: dense layers of one 3x3 convolution (no
+1x1 bottleneck), four blocks of four layers at growth rate 32, convolutions with bias.
 """
 
 import torch
 from torch import Tensor, nn
 
-from lit_models.registry import register
+from lit_models.registry import Published, register
 
 
-def norm_relu_conv(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
+def norm_relu_conv(
+    in_channels: int, out_channels: int, kernel_size: int, bias: bool
+) -> list[nn.Module]:
     """The composite function H of section 3: batch normalisation, ReLU, convolution."""
-    return nn.Sequential(
+    padding = kernel_size // 2
+    return [
         nn.BatchNorm2d(in_channels),
         nn.ReLU(),
-        nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2),
-    )
+        nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, bias=bias),
+    ]
 
 
 class DenseBlock(nn.Module):
-    """Layers that each see the concatenated outputs of all before (equation 2)."""
+    """Layers that each see the concatenated outputs of all before (equation 2).
 
-    def __init__(self, in_channels: int, layers: int, growth_rate: int) -> None:
+    Args:
+        in_channels: channels of the input.
+        layers: dense layers; each adds `growth_rate` channels.
+        growth_rate: channels of each layer's output.
+        bottleneck: whether a 1x1 convolution to four times these channels comes first (DenseNet-B).
+        bias: whether the convolutions have a bias.
+    """
+
+    def __init__(
+        self, in_channels: int, layers: int, growth_rate: int, bottleneck: bool, bias: bool
+    ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            norm_relu_conv(in_channels + i * growth_rate, growth_rate, kernel_size=3)
-            for i in range(layers)
-        )
+        self.layers = nn.ModuleList()
+        for i in range(layers):
+            channels = in_channels + i * growth_rate
+            steps: list[nn.Module] = []
+            if bottleneck:
+                steps += norm_relu_conv(channels, 4 * growth_rate, 1, bias)
+                channels = 4 * growth_rate
+            steps += norm_relu_conv(channels, growth_rate, 3, bias)
+            self.layers.append(nn.Sequential(*steps))
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
@@ -44,6 +62,8 @@ class DenseNet(nn.Module):
         self,
         depths: tuple[int, ...] = (4, 4, 4, 4),
         growth_rate: int = 32,
+        bottleneck: bool = False,
+        bias: bool = True,
         in_channels: int = 1,
         num_classes: int = 10,
         image_size: int = 224,
@@ -51,16 +71,17 @@ class DenseNet(nn.Module):
         super().__init__()
         channels = 64
         layers: list[nn.Module] = [
-            nn.Conv2d(in_channels, channels, kernel_size=7, stride=2, padding=3),
+            nn.Conv2d(in_channels, channels, kernel_size=7, stride=2, padding=3, bias=bias),
             nn.BatchNorm2d(channels),
             nn.ReLU(),
             nn.MaxPool2d(kernel_size=3, stride=2, padding=1),  # (N, 64, 56, 56)
         ]
         for i, depth in enumerate(depths):
             if i > 0:
-                layers += [norm_relu_conv(channels, channels // 2, kernel_size=1), nn.AvgPool2d(2)]
+                halve = norm_relu_conv(channels, channels // 2, 1, bias)
+                layers += [nn.Sequential(*halve), nn.AvgPool2d(2)]
                 channels //= 2
-            layers.append(DenseBlock(channels, depth, growth_rate))
+            layers.append(DenseBlock(channels, depth, growth_rate, bottleneck, bias))
             channels += depth * growth_rate
         layers += [nn.BatchNorm2d(channels), nn.ReLU()]
         self.features = nn.Sequential(*layers)  # (N, 248, 7, 7)
@@ -72,7 +93,24 @@ class DenseNet(nn.Module):
         return self.classifier(self.features(x))
 
 
-@register(min_size=32, canonical=True)
+@register(
+    min_size=32,
+    canonical=True,
+    published=Published(
+        "Dive into Deep Learning",
+        758_226,
+        129_077_168,
+        in_channels=1,
+        num_classes=10,
+        image_size=96,
+    ),
+)
 def densenet(**kwargs) -> DenseNet:
     """DenseNet of four blocks of four layers, as in the textbook."""
     return DenseNet(**kwargs)
+
+
+@register(min_size=32, published=Published("torchvision, densenet121", 7_978_856, 2_834_161_664))
+def densenet121(**kwargs) -> DenseNet:
+    """DenseNet-121 (BC), the same net as torchvision's."""
+    return DenseNet((6, 12, 24, 16), bottleneck=True, bias=False, **kwargs)

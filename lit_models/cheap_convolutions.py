@@ -1,0 +1,64 @@
+"""Convolutions that cost less than the full one between the same channels.
+
+Parameters, and multiply-adds an output pixel, of a K x K convolution from C to D channels, without
+biases: K^2 C D. In G groups: 1/G of that. Depthwise separable: K^2 C + C D, that is 1/D + 1/K^2 of
+it. As a bottleneck to R channels: C R + K^2 R^2 + R D.
+"""
+
+from math import gcd
+
+from torch import nn
+
+
+def grouped_conv(
+    in_channels: int, out_channels: int, kernel_size: int, groups: int, bias: bool = True
+) -> nn.Conv2d:
+    """A convolution whose output channels each see one of `groups` shares of the input's.
+
+    Maps (N, in_channels, H, W) to (N, out_channels, H, W); `kernel_size` odd. From AlexNet
+    (Krizhevsky et al., 2012, 3.2); as a design of its own: ResNeXt (Xie et al., 2017).
+
+    Raises:
+        ValueError: `groups` does not divide both numbers of channels.
+    """
+    largest = gcd(in_channels, out_channels)
+    if groups < 1 or largest % groups:
+        raise ValueError(
+            f"{groups} groups do not divide both {in_channels} and {out_channels} channels; "
+            f"the numbers that do divide {largest}"
+        )
+    padding = kernel_size // 2
+    return nn.Conv2d(
+        in_channels, out_channels, kernel_size, padding=padding, groups=groups, bias=bias
+    )
+
+
+def depthwise_separable_conv(
+    in_channels: int, out_channels: int, kernel_size: int, bias: bool = True
+) -> nn.Sequential:
+    """A convolution of each channel by itself, then a 1x1 convolution across channels.
+
+    Maps (N, in_channels, H, W) to (N, out_channels, H, W); `kernel_size` odd. Sifre, 2014;
+    MobileNet (Howard et al., 2017, 3.1).
+    """
+    return nn.Sequential(
+        grouped_conv(in_channels, in_channels, kernel_size, groups=in_channels, bias=bias),
+        nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=bias),
+    )
+
+
+def bottleneck_conv(
+    in_channels: int, inner_channels: int, out_channels: int, kernel_size: int, bias: bool = True
+) -> nn.Sequential:
+    """A convolution between two 1x1 convolutions, at fewer channels.
+
+    Maps (N, in_channels, H, W) to (N, out_channels, H, W); `kernel_size` odd. He et al., 2016,
+    figure 5.
+    """
+    return nn.Sequential(
+        nn.Conv2d(in_channels, inner_channels, kernel_size=1, bias=bias),
+        nn.ReLU(),
+        grouped_conv(inner_channels, inner_channels, kernel_size, groups=1, bias=bias),
+        nn.ReLU(),
+        nn.Conv2d(inner_channels, out_channels, kernel_size=1, bias=bias),
+    )
