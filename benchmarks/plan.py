@@ -53,14 +53,15 @@ class RunSpec:
     @cached_property
     def key(self) -> str:
         """A hash of what can change the numbers of this run: same key, same run."""
+        net = lit_models.entry(self.model)
         settings = {
-            "model": self.model,
+            "model": [self.model, net.version],
             "data": self.data_digest,
             "protocol": asdict(self.protocol),
             "seed": self.seed,
             "device": self.device,
             "torch": version("torch"),
-            "code": code_digest([lit_models.entry(self.model).builder.__module__, *_TRAINING]),
+            "code": code_digest([net.module, *_TRAINING]),
         }
         return digest(settings)[:16]
 
@@ -95,7 +96,18 @@ def plan(
     seeds: Iterable[int],
     device: str,
 ) -> list[RunSpec]:
-    """Every model with every seed, seed by seed; `settings` as of `settings_by_model`."""
+    """Every model with every seed, seed by seed; `settings` as of `settings_by_model`.
+
+    Raises:
+        ModelError: a net of another library that does not fit the images or classes.
+    """
+    for model, own in settings.items():
+        lit_models.check(
+            model,
+            in_channels=dataset.channels,
+            num_classes=len(dataset.classes),
+            image_size=own.image_size,
+        )
     return [
         RunSpec(
             model=model,

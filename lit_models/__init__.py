@@ -1,19 +1,22 @@
 """Convolutional networks as plain modules that return logits, and what can be said of them."""
 
+from lit_models.catalogue import (
+    build,
+    canonical_names,
+    check_image_size,
+    entry,
+    names,
+    select,
+)
 from lit_models.cost import Cost, cost
+from lit_models.external import check
 from lit_models.registry import (
     CLASSIFICATION,
     SEGMENTATION,
     Entry,
     ModelError,
     Published,
-    build,
-    canonical_names,
-    check_image_size,
-    entry,
-    names,
     register,
-    select,
 )
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "Published",
     "build",
     "canonical_names",
+    "check",
     "check_image_size",
     "cost",
     "entry",

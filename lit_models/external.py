@@ -1,0 +1,208 @@
+"""Nets of other libraries, by name.
+
+`torchvision/NAME` and `timm/NAME` are classification nets of these libraries, without pretrained
+weights; `package.module:callable` is anything that returns a module. Channels, classes and image
+size are handed over where the library has an argument for them. Torchvision's nets take colour
+only: a grey image is repeated to three channels. `check` refuses whatever still does not fit.
+"""
+
+import copy
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from fnmatch import filter as matching
+from functools import partial
+from importlib.metadata import version
+
+import torch
+from torch import Tensor, nn
+from torchvision import models as torchvision_models
+
+from lit_models.registry import Entry, ModelError, first_line
+
+# Torchvision's nets that have auxiliary classifiers unless told not to
+_WITH_AUXILIARY = ("googlenet", "inception_v3")
+
+
+class GreyToColor(nn.Module):
+    """A net for colour images, fed with grey ones: (N, 1, H, W) is repeated to (N, 3, H, W)."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x.expand(-1, 3, -1, -1))
+
+
+def is_external(name: str) -> bool:
+    """Whether a name is of the form `library/model` or `package.module:callable`."""
+    return "/" in name or ":" in name
+
+
+def names(pattern: str) -> list[str]:
+    """External names that match: those of a library by shell wildcards, a callable as it is.
+
+    Raises:
+        ModelError: a library that is not known or not installed.
+    """
+    if ":" in pattern:
+        return [pattern]
+    library, _, wanted = pattern.partition("/")
+    return [f"{library}/{name}" for name in matching(_library(library), wanted)] or [
+        entry(pattern).name
+    ]
+
+
+def entry(name: str) -> Entry:
+    """What is known of an external net.
+
+    Raises:
+        ModelError: it cannot be found; the message says what is missing.
+    """
+    if ":" in name:
+        return _callable(name)
+    library, _, model = name.partition("/")
+    known = _library(library)
+    if model not in known:
+        close = get_close_matches(model, known, n=3, cutoff=0.5)
+        hint = f"; did you mean {', '.join(close)}?" if close else ""
+        raise ModelError(f"{library} has no classification model {model!r}{hint}")
+    return _torchvision(model) if library == "torchvision" else _timm(model)
+
+
+def check(name: str, *, in_channels: int, num_classes: int, image_size: int) -> None:
+    """Build an external net and try it on two images; registered nets need no trial.
+
+    Raises:
+        ModelError: it does not map (2, in_channels, image_size, image_size) to (2, num_classes).
+    """
+    if not is_external(name):
+        return
+    net = entry(name).builder(
+        in_channels=in_channels, num_classes=num_classes, image_size=image_size
+    )
+    shape = (2, in_channels, image_size, image_size)
+    try:
+        with torch.no_grad():
+            output = copy.deepcopy(net).to("meta").eval()(torch.empty(shape, device="meta"))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        images = f"{in_channels} x {image_size} x {image_size}"
+        raise ModelError(f"{name} cannot take images of {images}: {_one_line(error)}") from error
+    if not isinstance(output, Tensor) or output.shape != (2, num_classes):
+        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ModelError(f"{name} returns {found} for two images, not logits {(2, num_classes)}")
+
+
+def _library(library: str) -> list[str]:
+    """Names of the classification nets of a library."""
+    if library == "torchvision":
+        return torchvision_models.list_models(module=torchvision_models)
+    if library == "timm":
+        return _import_timm().list_models()
+    raise ModelError(f"unknown library {library!r}; it may be torchvision or timm")
+
+
+def _import_timm():
+    try:
+        return importlib.import_module("timm")
+    except ImportError:
+        raise ModelError(
+            "models of timm need timm; install it by `pip install 'cnn-benchmarks[timm]'`"
+        ) from None
+
+
+def _torchvision(model: str) -> Entry:
+    make = partial(torchvision_models.get_model_builder(model), weights=None)
+    if model in _WITH_AUXILIARY:
+        make = partial(make, aux_logits=False, init_weights=True)
+
+    def builder(in_channels: int, num_classes: int, image_size: int, **options) -> nn.Module:
+        # Only transformers are built for an image size, which has one of two names.
+        sizes = {"image_size": image_size, "input_size": (image_size, image_size)}
+        arguments = {"num_classes": num_classes, **sizes, **options}
+        net = _of_library(f"torchvision/{model}", make, arguments)
+        return GreyToColor(net) if in_channels == 1 else net
+
+    return Entry(
+        f"torchvision/{model}",
+        builder,
+        summary=f"torchvision's {model}",
+        reference=f"{inspect.getdoc(make.func)}\n\nGrey images are repeated to three channels.",
+        module=make.func.__module__,
+        version=version("torchvision"),
+    )
+
+
+def _timm(model: str) -> Entry:
+    timm = _import_timm()
+    make = partial(timm.create_model, model, pretrained=False)
+
+    def builder(in_channels: int, num_classes: int, image_size: int, **options) -> nn.Module:
+        arguments = {"in_chans": in_channels, "num_classes": num_classes, "img_size": image_size}
+        return _of_library(f"timm/{model}", make, {**arguments, **options})
+
+    architecture = timm.models.model_entrypoint(model)
+    return Entry(
+        f"timm/{model}",
+        builder,
+        summary=f"timm's {model}",
+        reference=inspect.getdoc(architecture) or "",
+        module=architecture.__module__,
+        version=timm.__version__,
+    )
+
+
+def _callable(name: str) -> Entry:
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+        make = getattr(module, attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ModelError(f"model {name!r} cannot be found: {error}") from None
+    if not callable(make):
+        raise ModelError(f"model {name!r} is not callable; it must return a module")
+
+    def builder(**arguments) -> nn.Module:
+        net = _call(name, make, arguments)
+        if not isinstance(net, nn.Module):
+            raise ModelError(f"model {name!r} returns {type(net).__name__}, not a module")
+        return net
+
+    return Entry(
+        name,
+        builder,
+        summary=first_line(make) or name,
+        reference=inspect.getdoc(module) or "",
+        module=module_name,
+    )
+
+
+def _call(name: str, make: Callable[..., nn.Module], arguments: dict[str, object]) -> nn.Module:
+    """Call with those arguments that are not refused, however deep they are handed on."""
+    arguments = dict(arguments)
+    while True:
+        try:
+            return make(**arguments)
+        except TypeError as error:
+            refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            if refused is not None and refused[1] in arguments:
+                del arguments[refused[1]]
+            elif error.__traceback__.tb_next is None:  # it was never entered
+                raise ModelError(f"model {name!r} cannot be called: {error}") from None
+            else:
+                raise
+
+
+def _of_library(name: str, make: Callable[..., nn.Module], arguments: dict) -> nn.Module:
+    """As `_call`; what a library raises is taken for its refusal of the arguments."""
+    try:
+        return _call(name, make, arguments)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise ModelError(f"{name} cannot be built: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]
