@@ -1,23 +1,28 @@
-"""The textbook's nets, layer by layer: published shapes, parameters and multiply-adds."""
+"""Nets layer by layer: published shapes, parameters and multiply-adds."""
 
 import pytest
 import torch
-import torchvision
 
 import lit_models
 
-# model: (image size, parameters, MACs); 1 channel, 10 classes
-TOTALS = {
-    "lenet": (28, 61_706, 416_520),
-    "alexnet": (224, 46_764_746, 938_146_176),
-    "vgg11": (224, 128_806_154, 7_547_232_256),
-    "vgg11_narrow": (224, 43_093_322, 512_155_648),
-    "nin": (224, 1_992_166, 762_297_352),
-    "googlenet": (96, 5_977_530, 276_066_304),
-    "resnet18": (224, 11_175_370, 1_734_890_496),
-    "resnet18_d2l": (96, 11_178_378, 318_657_536),
-    "densenet": (96, 758_226, 129_077_168),
-}
+PUBLISHED = [name for name in lit_models.names() if lit_models.entry(name).published]
+
+# (model, channels, classes, image size, parameters, MACs), beside what the nets declare themselves
+FIGURES = [
+    ("vgg11", 1, 10, 224, 128_806_154, 7_547_232_256),
+    ("vgg16", 3, 10, 224, 134_301_514, 15_466_209_280),
+    ("alexnet_227", 3, 10, 227, 58_322_314, None),
+    ("googlenet", 1, 10, 224, 5_977_530, 1_502_982_144),
+    ("googlenet_bn", 3, 10, 224, 10_341_566, None),
+    ("resnet18", 1, 10, 96, 11_175_370, None),
+    ("resnet18_d2l", 1, 10, 224, 11_178_378, 1_734_890_496),
+    ("resnet50", 3, 10, 224, 23_528_522, 4_089_184_256 - 2_027_520),
+    ("densenet", 1, 10, 224, 758_226, 702_742_448),
+    ("densenet121", 3, 10, 224, 6_964_106, 2_834_161_664 - 1_013_760),
+    ("efficientnet_b0", 3, 10, 224, 4_020_358, 385_814_752 - 1_267_200),
+    ("efficientnet_b2", 3, 1000, 260, 9_109_994, 993_561_872),
+    ("efficientnet_b7", 3, 1000, 224, 66_347_960, 5_169_865_152),
+]
 
 # model: (image size, [(output shape, parameters) of each part, in order])
 PARTS = {
@@ -31,6 +36,35 @@ PARTS = {
             ("classifier.1", (120,), 48_120),
             ("classifier.3", (84,), 10_164),
             ("classifier.5", (10,), 850),
+        ],
+    ),
+    "lenet5_tanh": (
+        32,
+        [
+            ("features.0", (6, 28, 28), 156),
+            ("features.2", (6, 14, 14), 12),
+            ("features.4", (16, 10, 10), 1_516),
+            ("features.6", (16, 5, 5), 32),
+            ("features.8", (120, 1, 1), 48_120),
+            ("features.11", (84,), 10_164),
+        ],
+    ),
+    "lenet_relu": (
+        32,
+        [
+            ("features.2", (16, 14, 14), 0),
+            ("features.5", (32, 5, 5), 0),
+            ("classifier.1", (120,), 96_120),
+        ],
+    ),
+    "alexnet_227": (
+        227,
+        [
+            ("features.0", (96, 55, 55), 11_712),
+            ("features.2", (96, 27, 27), 0),
+            ("features.5", (256, 13, 13), 0),
+            ("features.10", (256, 13, 13), 884_992),
+            ("features.12", (256, 6, 6), 0),
         ],
     ),
     "alexnet": (
@@ -62,6 +96,31 @@ PARTS = {
             ("classifier.7", (10,), 40_970),
         ],
     ),
+    "nin_cifar": (
+        32,
+        [
+            ("features.0.0", (192, 32, 32), 4_992),
+            ("features.0.2", (160, 32, 32), 30_880),
+            ("features.0.4", (96, 32, 32), 15_456),
+            ("features.1", (96, 15, 15), 0),
+            ("features.3.0", (192, 15, 15), 460_992),
+            ("features.3.2", (192, 15, 15), 37_056),
+            ("features.4", (192, 7, 7), 0),
+            ("classifier.0.0", (192, 7, 7), 331_968),
+            ("classifier.0.4", (10, 7, 7), 1_930),
+        ],
+    ),
+    "convnet": (
+        32,
+        [
+            ("features.0", (64, 34, 34), 640),
+            ("features.2", (64, 16, 16), 0),
+            ("features.3", (384, 18, 18), 221_568),
+            ("features.5", (384, 8, 8), 0),
+            ("features.6", (384, 6, 6), 1_327_488),
+            ("features.8", (256, 4, 4), 884_992),
+        ],
+    ),
     "nin": (
         224,
         [
@@ -72,6 +131,25 @@ PARTS = {
             ("features.4", (384, 12, 12), 1_180_800),
             ("features.5", (384, 5, 5), 0),
             ("classifier.1", (10, 5, 5), 34_790),
+        ],
+    ),
+    "googlenet_bn": (
+        224,
+        [
+            ("to_4a.0", (64, 112, 112), 9_408 + 128),
+            ("to_4a.1", (64, 56, 56), 0),
+            ("to_4a.2", (64, 56, 56), 4_096 + 128),
+            ("to_4a.3", (192, 56, 56), 110_592 + 384),
+            ("to_4a.4", (192, 28, 28), 0),
+            ("to_4a.7", (480, 14, 14), 0),
+            ("to_4a.8", (512, 14, 14), 376_800),
+            ("to_4d.0", (512, 14, 14), 449_808),
+            ("to_4d.1", (512, 14, 14), 510_768),
+            ("to_4d.2", (528, 14, 14), 606_080),
+            ("to_5b.0", (832, 14, 14), 869_376),
+            ("to_5b.1", (832, 7, 7), 0),
+            ("to_5b.2", (832, 7, 7), 1_044_480),
+            ("to_5b.3", (1024, 7, 7), 1_445_344),
         ],
     ),
     "googlenet": (
@@ -113,23 +191,52 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("name", TOTALS)
-def test_totals(name):
-    image_size, parameters, macs = TOTALS[name]
-    cost = lit_models.cost(lit_models.build(name, image_size=image_size), image_size)
-    assert (cost.parameters, cost.macs) == (parameters, macs)
+def cost(name, channels, classes, image_size, **options):
+    with torch.device("meta"):
+        net = lit_models.build(
+            name, in_channels=channels, num_classes=classes, image_size=image_size, **options
+        )
+    return lit_models.cost(net, image_size, channels)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_figures_are_those_published(name):
+    published = lit_models.entry(name).published
+    with torch.device("meta"):
+        net = lit_models.build(
+            name,
+            in_channels=published.in_channels,
+            num_classes=published.num_classes,
+            image_size=published.image_size,
+        )
+    part = net.get_submodule(published.module)
+    assert sum(p.numel() for p in part.parameters()) == published.parameters
+    if published.macs is not None:
+        macs = lit_models.cost(net, published.image_size, published.in_channels).macs
+        assert macs == published.macs
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "classes", "image_size", "parameters", "macs"), FIGURES
+)
+def test_figures(name, channels, classes, image_size, parameters, macs):
+    found = cost(name, channels, classes, image_size)
+    assert found.parameters == parameters
+    assert macs is None or found.macs == macs
 
 
 @pytest.mark.parametrize("name", PARTS)
 def test_parts(name):
     image_size, expected = PARTS[name]
-    net = lit_models.build(name, image_size=image_size).eval()
+    channels = 3 if name == "googlenet_bn" else 1
+    with torch.device("meta"):
+        net = lit_models.build(name, in_channels=channels, image_size=image_size).eval()
     shapes = {}
     for part, _, _ in expected:
         net.get_submodule(part).register_forward_hook(
             lambda module, inputs, output, part=part: shapes.update({part: output.shape[1:]})
         )
-    net(torch.zeros(1, 1, image_size, image_size))
+    net(torch.empty(1, channels, image_size, image_size, device="meta"))
     for part, shape, parameters in expected:
         assert shapes[part] == shape, part
         if parameters is not None:
@@ -151,15 +258,3 @@ def test_blocks(name, stages):
     features = lit_models.build(name).features
     for (start, stop), parameters in stages.items():
         assert sum(p.numel() for p in features[start:stop].parameters()) == parameters
-
-
-def test_resnet18_is_torchvisions():
-    ours = lit_models.build("resnet18", in_channels=3, num_classes=1000).eval()
-    theirs = torchvision.models.resnet18().eval()
-    weights = theirs.state_dict().values()
-    ours.load_state_dict(dict(zip(ours.state_dict(), weights, strict=True)))
-    images = torch.randn(2, 3, 96, 96)
-    with torch.no_grad():
-        torch.testing.assert_close(ours(images), theirs(images), rtol=0, atol=1e-5)
-    cost = lit_models.cost(ours, 224, 3)
-    assert (cost.parameters, cost.macs) == (11_689_512, 1_814_073_344)
