@@ -122,7 +122,7 @@ def test_arguments_a_library_refuses_are_left_out():
         ("no_such_package:net", "cannot be found: No module named 'no_such_package'"),
         ("users_nets:no_such_net", "has no attribute 'no_such_net'"),
         ("users_nets:__name__", "is not callable"),
-        ("users_nets:for_color", "cannot take images of 1 x 32 x 32: .* channels"),
+        ("users_nets:for_color", "cannot take images of 1 x 32 x 32: .*channel"),
         ("users_nets:of_maps", r"returns \(2, 4, 30, 30\) for two images, not logits \(2, 10\)"),
         ("users_nets:number", "returns int, not a module"),
         ("users_nets:demanding", "cannot be called: .* missing .* 'depth'"),

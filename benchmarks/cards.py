@@ -1,0 +1,165 @@
+"""What a model is and what it costs, without training it: a card of each, and a table of all."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+import lit_models
+from lit_models import Entry
+from lit_models.cost import LayerCost, training_memory
+from lit_models.receptive_field import Field, TracingError
+
+_HEADERS = (
+    "layer",
+    "kind",
+    "output",
+    "kernel",
+    "stride",
+    "parameters",
+    "MACs",
+    "activations",
+    "receptive field",
+    "jump",
+)
+
+
+def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> str:
+    """All there is to say of a model, with a table by layer for one image.
+
+    Raises:
+        ModelError: unknown model, or one that cannot take such images.
+    """
+    entry = lit_models.entry(name)
+    shape = {"image_size": image_size, "in_channels": in_channels}
+    lit_models.check(name, num_classes=num_classes, **shape)
+    net = lit_models.build(name, num_classes=num_classes, **shape)
+    cost = lit_models.cost(net, **shape)
+    try:
+        net_field = lit_models.receptive_field(net, **shape)
+        fields, seen = net_field.layers, f"{_size(net_field)}, {_jump(net_field)} px apart"
+    except TracingError as error:
+        fields, seen = [None] * len(cost.layers), f"not known: {error}"
+    rows = [_layer_row(layer, field) for layer, field in zip(cost.layers, fields, strict=True)]
+    outside = cost.parameters - sum(layer.parameters for layer in cost.layers)
+    if outside:
+        rows.append(["(outside these layers)", "", "", "", "", f"{outside:,}"])
+    activations = sum(layer.activations for layer in cost.layers)
+    totals = (f"{cost.parameters:,}", f"{cost.macs:,}", f"{activations:,}")
+    rows.append(["total", "", "", "", "", *totals])
+    table = tabulate(rows, _HEADERS, colalign=("left", "left") + ("right",) * 8)
+    least = "not declared" if entry.min_size is None else f"{entry.min_size} px"
+    facts = {
+        "image": f"{in_channels} x {image_size} x {image_size}, {num_classes} classes",
+        "smallest image": least,
+        "memory of activations in training": f"{_memory_mb(net, **shape):,.1f} MiB an image",
+        "receptive field": seen,
+        "published figures": fidelity(entry),
+    }
+    lines = "\n".join(f"{label}: {fact}" for label, fact in facts.items())
+    return f"{entry.name}: {entry.summary}\n\n{entry.reference}\n\n{table}\n\n{lines}"
+
+
+def fidelity(entry: Entry) -> str:
+    """Whether a net has the figures published for it, and which these are."""
+    published = entry.published
+    if published is None:
+        return "none to check against"
+    shape = {"image_size": published.image_size, "in_channels": published.in_channels}
+    net = lit_models.build(entry.name, num_classes=published.num_classes, **shape)
+    found = {"parameters": sum(p.numel() for p in net.get_submodule(published.module).parameters())}
+    if published.macs is not None:
+        found["MACs"] = lit_models.cost(net, **shape).macs
+    expected = {"parameters": published.parameters, "MACs": published.macs}
+    verdicts = [
+        f"{count:,} {what}, "
+        + ("as published" if count == expected[what] else f"NOT the {expected[what]:,} published")
+        for what, count in found.items()
+    ]
+    size = f"{published.in_channels} x {published.image_size} x {published.image_size}"
+    place = f"{size}, {published.num_classes} classes"
+    return f"{'; '.join(verdicts)} ({published.source}; {place})"
+
+
+def comparison(
+    names: Iterable[str], *, image_size: int, in_channels: int, num_classes: int
+) -> pd.DataFrame:
+    """One row a model, for one image of this size; models that need larger ones are left out."""
+    rows = []
+    for name in names:
+        entry = lit_models.entry(name)
+        if image_size < entry.min_size:
+            continue
+        shape = {"image_size": image_size, "in_channels": in_channels}
+        net = lit_models.build(name, num_classes=num_classes, **shape)
+        cost, field = lit_models.cost(net, **shape), lit_models.receptive_field(net, **shape)
+        rows.append(
+            {
+                "model": name,
+                "task": entry.task,
+                "parameters": cost.parameters,
+                "macs": cost.macs,
+                "activations": sum(layer.activations for layer in cost.layers),
+                "training_memory_mb": round(_memory_mb(net, **shape), 2),
+                "receptive_field": _size(field),
+                "jump": _jump(field),
+                "min_size": entry.min_size,
+                "published_figures": fidelity(entry),
+                "summary": entry.summary,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def write_comparison(rows: pd.DataFrame, folder: Path) -> str:
+    """Write `models.csv` and `table.md`; returns the table, in markdown."""
+    rows.to_csv(folder / "models.csv", index=False)
+    table = rows.drop(columns=["task", "published_figures"]).rename(
+        columns=lambda name: {"macs": "MACs"}.get(
+            name, name.replace("_mb", " (MiB)").replace("_", " ")
+        )
+    )
+    markdown = table.to_markdown(index=False, intfmt=",", floatfmt=",.1f")
+    (folder / "table.md").write_text(markdown + "\n")
+    return markdown
+
+
+def _memory_mb(net, **shape) -> float:
+    return training_memory(net, **shape) / 2**20
+
+
+def _layer_row(layer: LayerCost, field: Field | None) -> list[str]:
+    return [
+        layer.name,
+        layer.kind,
+        " x ".join(map(str, layer.output_shape)),
+        _window(layer.kernel_size),
+        _window(layer.stride),
+        f"{layer.parameters:,}",
+        f"{layer.macs:,}",
+        f"{layer.activations:,}",
+        "" if field is None else _size(field),
+        "" if field is None else _jump(field),
+    ]
+
+
+def _window(pair: tuple[int, int] | None) -> str:
+    if pair is None:
+        return ""
+    return str(pair[0]) if len(set(pair)) == 1 else " x ".join(map(str, pair))
+
+
+def _size(field: Field) -> str:
+    if field.size is None:
+        return "all" if field.sees_all else ""
+    size = field.size
+    text = " x ".join(map(str, size)) if isinstance(size, tuple) else str(size)
+    return f"{text} + all" if field.sees_all else text
+
+
+def _jump(field: Field) -> str:
+    jump = field.jump
+    if jump is None:
+        return ""
+    return " x ".join(f"{j:g}" for j in jump) if isinstance(jump, tuple) else f"{float(jump):g}"
