@@ -1,6 +1,7 @@
 """Convolutional networks as plain modules that return logits, and what can be said of them."""
 
 from lit_models.cost import Cost, cost
+from lit_models.receptive_field import ReceptiveField, receptive_field
 from lit_models.registry import (
     CLASSIFICATION,
     SEGMENTATION,
@@ -23,12 +24,14 @@ __all__ = [
     "Entry",
     "ModelError",
     "Published",
+    "ReceptiveField",
     "build",
     "canonical_names",
     "check_image_size",
     "cost",
     "entry",
     "names",
+    "receptive_field",
     "register",
     "select",
 ]
