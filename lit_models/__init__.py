@@ -10,6 +10,7 @@ from lit_models.catalogue import (
 )
 from lit_models.cost import Cost, cost
 from lit_models.external import check
+from lit_models.receptive_field import ReceptiveField, receptive_field
 from lit_models.registry import (
     CLASSIFICATION,
     SEGMENTATION,
@@ -26,6 +27,7 @@ __all__ = [
     "Entry",
     "ModelError",
     "Published",
+    "ReceptiveField",
     "build",
     "canonical_names",
     "check",
@@ -33,6 +35,7 @@ __all__ = [
     "cost",
     "entry",
     "names",
+    "receptive_field",
     "register",
     "select",
 ]
