@@ -1,9 +1,9 @@
 """What a model is and what it costs, without training it: a card of each, and a table of all."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
+import torch
 from tabulate import tabulate
 
 import lit_models
@@ -23,6 +23,12 @@ _HEADERS = (
     "receptive field",
     "jump",
 )
+
+_CAPTION = """\
+MACs: multiply-adds of convolutions and linear layers. Activations: numbers that all layers put \
+out. MiB in training: what is kept of an image between forward and backward pass. Receptive field: \
+pixels that a position of the last map sees, height and width; + all: and, through gates, the \
+whole image."""
 
 
 def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> str:
@@ -49,11 +55,12 @@ def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> s
     totals = (f"{cost.parameters:,}", f"{cost.macs:,}", f"{activations:,}")
     rows.append(["total", "", "", "", "", *totals])
     table = tabulate(rows, _HEADERS, colalign=("left", "left") + ("right",) * 8)
+    memory = training_memory(net, **shape) / 2**20
     least = "not declared" if entry.min_size is None else f"{entry.min_size} px"
     facts = {
         "image": f"{in_channels} x {image_size} x {image_size}, {num_classes} classes",
         "smallest image": least,
-        "memory of activations in training": f"{_memory_mb(net, **shape):,.1f} MiB an image",
+        "memory of activations in training": f"{memory:,.1f} MiB an image",
         "receptive field": seen,
         "published figures": fidelity(entry),
     }
@@ -67,7 +74,8 @@ def fidelity(entry: Entry) -> str:
     if published is None:
         return "none to check against"
     shape = {"image_size": published.image_size, "in_channels": published.in_channels}
-    net = lit_models.build(entry.name, num_classes=published.num_classes, **shape)
+    with torch.device("meta"):
+        net = lit_models.build(entry.name, num_classes=published.num_classes, **shape)
     found = {"parameters": sum(p.numel() for p in net.get_submodule(published.module).parameters())}
     if published.macs is not None:
         found["MACs"] = lit_models.cost(net, **shape).macs
@@ -82,51 +90,52 @@ def fidelity(entry: Entry) -> str:
     return f"{'; '.join(verdicts)} ({published.source}; {place})"
 
 
-def comparison(
-    names: Iterable[str], *, image_size: int, in_channels: int, num_classes: int
-) -> pd.DataFrame:
-    """One row a model, for one image of this size; models that need larger ones are left out."""
+def comparison(*, image_size: int, in_channels: int, num_classes: int) -> pd.DataFrame:
+    """One row a registered model, for one image; models that need larger ones are left out."""
+    shape = {"image_size": image_size, "in_channels": in_channels}
     rows = []
-    for name in names:
-        entry = lit_models.entry(name)
+    for entry in map(lit_models.entry, lit_models.names()):
         if image_size < entry.min_size:
             continue
-        shape = {"image_size": image_size, "in_channels": in_channels}
-        net = lit_models.build(name, num_classes=num_classes, **shape)
+        with torch.device("meta"):
+            net = lit_models.build(entry.name, num_classes=num_classes, **shape)
         cost, field = lit_models.cost(net, **shape), lit_models.receptive_field(net, **shape)
         rows.append(
             {
-                "model": name,
+                "model": entry.name,
                 "task": entry.task,
                 "parameters": cost.parameters,
                 "macs": cost.macs,
                 "activations": sum(layer.activations for layer in cost.layers),
-                "training_memory_mb": round(_memory_mb(net, **shape), 2),
+                "training_memory_mb": training_memory(net, **shape) / 2**20,
                 "receptive_field": _size(field),
                 "jump": _jump(field),
                 "min_size": entry.min_size,
                 "published_figures": fidelity(entry),
-                "summary": entry.summary,
             }
         )
     return pd.DataFrame(rows)
 
 
-def write_comparison(rows: pd.DataFrame, folder: Path) -> str:
-    """Write `models.csv` and `table.md`; returns the table, in markdown."""
+def write_comparison(folder: Path, **shape: int) -> str:
+    """Write `models.csv` and `table.md` into `folder`; returns the table, in markdown."""
+    rows = comparison(**shape)
     rows.to_csv(folder / "models.csv", index=False)
-    table = rows.drop(columns=["task", "published_figures"]).rename(
-        columns=lambda name: {"macs": "MACs"}.get(
-            name, name.replace("_mb", " (MiB)").replace("_", " ")
-        )
+    counts = {"parameters": "parameters", "macs": "MACs", "activations": "activations"}
+    columns = {
+        "model": rows["model"],
+        **{label: rows[column].map("{:,}".format) for column, label in counts.items()},
+        "MiB in training": rows["training_memory_mb"].map("{:,.1f}".format),
+        "receptive field": rows["receptive_field"],
+        "smallest image": rows["min_size"].map("{} px".format),
+    }
+    table = pd.DataFrame(columns).to_markdown(
+        index=False, disable_numparse=True, colalign=["left"] + ["right"] * (len(columns) - 1)
     )
-    markdown = table.to_markdown(index=False, intfmt=",", floatfmt=",.1f")
+    image = "{in_channels} x {image_size} x {image_size}".format(**shape)
+    markdown = f"{table}\n\nFor one image of {image} and {shape['num_classes']} classes. {_CAPTION}"
     (folder / "table.md").write_text(markdown + "\n")
     return markdown
-
-
-def _memory_mb(net, **shape) -> float:
-    return training_memory(net, **shape) / 2**20
 
 
 def _layer_row(layer: LayerCost, field: Field | None) -> list[str]:

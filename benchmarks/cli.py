@@ -49,9 +49,12 @@ def make_parser() -> Parser:
 
     verb("list", "show every model; * marks the canonical member of its architecture")
 
-    describe = verb("describe", "say what a model is and what it costs, layer by layer")
-    describe.add_argument("model", type=str, help="a name from `list`")
-    describe.add_argument("--image-size", type=int, default=224, help="height and width in px")
+    describe = verb("describe", "say what a model is and costs, layer by layer", "--results")
+    describe.add_argument("model", type=str, nargs="?", help="a name, as of `run --models`")
+    describe.add_argument("--all", action="store_true", help="compare every model, in --results")
+    describe.add_argument(
+        "--image-size", type=int, help="height and width in px; by default what the model is for"
+    )
     describe.add_argument("--channels", type=int, default=1, help="channels of the image")
     describe.add_argument("--classes", type=int, default=10, help="number of logits")
 

@@ -19,27 +19,29 @@ def list_models(args: Namespace) -> int:
     for name in lit_models.names():
         entry = lit_models.entry(name)
         mark = "*" if entry.canonical else " "
-        print(f"{mark} {name:14} from {entry.min_size:>2} px  {entry.summary}")
+        print(f"{mark} {name:18} from {entry.min_size:>2} px  {entry.summary}")
     print("\n* stands for its architecture in MODELS=all")
     return 0
 
 
 def describe(args: Namespace) -> int:
+    from benchmarks import cards
+
     for option in ("image_size", "channels", "classes"):
-        if args[option] < 1:
+        if args[option] is not None and args[option] < 1:
             raise UsageError(f"--{option.replace('_', '-')} must be at least 1")
-    shape = {"image_size": args.image_size, "in_channels": args.channels}
-    entry = lit_models.entry(args.model)
-    cost = lit_models.cost(lit_models.build(args.model, num_classes=args.classes, **shape), **shape)
-    print(f"{entry.name}: {entry.summary}\n\n{entry.reference}\n")
-    print(f"{'layer':28} {'kind':18} {'output':>16} {'parameters':>12} {'MACs':>14}")
-    for layer in cost.layers:
-        output = " x ".join(map(str, layer.output_shape))
-        numbers = f"{layer.parameters:>12,} {layer.macs:>14,}"
-        print(f"{layer.name:28} {layer.kind:18} {output:>16} {numbers}")
-    print(f"{'total':28} {'':18} {'':>16} {cost.parameters:>12,} {cost.macs:>14,}")
-    image = f"{args.channels} x {args.image_size} x {args.image_size}"
-    print(f"\nfor one image of {image}; the net works from {entry.min_size} px up")
+    if bool(args.model) == args.all:
+        raise UsageError("describe takes the name of a model, or --all")
+    shape = {"in_channels": args.channels, "num_classes": args.classes}
+    if args.model:
+        published = lit_models.entry(args.model).published
+        image_size = args.image_size or (published.image_size if published else 224)
+        print(cards.card(args.model, image_size=image_size, **shape))
+        return 0
+    folder = args.results / "models"
+    _check_writable(folder)
+    table = cards.write_comparison(folder, image_size=args.image_size or 224, **shape)
+    print(f"{table}\nwritten to {folder}")
     return 0
 
 

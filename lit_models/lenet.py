@@ -14,6 +14,7 @@ ReLU, max pooling, for 32 px.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lit_models.layers import output_size
 from lit_models.registry import Published, register
@@ -83,12 +84,11 @@ class Subsampling(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.pool = nn.AvgPool2d(2)
         self.weight = nn.Parameter(torch.ones(channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.pool(x) * self.weight + self.bias
+        return F.avg_pool2d(x, 2) * self.weight + self.bias
 
 
 class SparseConv(nn.Module):

@@ -1,8 +1,10 @@
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 import lit_models
+from lit_models.cost import training_memory
 
 
 class Functional(nn.Module):
@@ -28,11 +30,32 @@ def test_bias_normalisation_and_pooling_do_not_count():
     assert [layer.output_shape for layer in cost.layers][-1] == (4, 4, 4)
 
 
-def test_layers_add_up_to_the_totals():
-    for name in lit_models.names():
-        cost = lit_models.cost(lit_models.build(name), 224)
-        assert sum(layer.macs for layer in cost.layers) == cost.macs
-        assert sum(layer.parameters for layer in cost.layers) == cost.parameters
+@pytest.mark.parametrize("name", lit_models.names())
+def test_layers_add_up_to_the_totals(name):
+    with torch.device("meta"):
+        net = lit_models.build(name)
+    cost = lit_models.cost(net, 224)
+    assert sum(layer.macs for layer in cost.layers) == cost.macs
+    # Auxiliary classifiers have no part in the evaluation that is counted.
+    auxiliary = sum(p.numel() for key, p in net.named_parameters() if "auxiliary" in key)
+    assert sum(layer.parameters for layer in cost.layers) + auxiliary == cost.parameters
+
+
+def test_training_keeps_what_the_backward_pass_needs():
+    """The image for the first weights; what ReLU puts out for ReLU and the linear layer, once."""
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(256, 10))
+    assert training_memory(net, 8) == (64 + 256) * 4
+
+
+def test_a_wider_batch_statistic_is_not_an_examples():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4))
+    assert training_memory(net, 8) == (64 + 256) * 4
+
+
+def test_windows_are_told():
+    net = nn.Sequential(nn.Conv2d(1, 4, (3, 5), stride=2), nn.MaxPool2d(2), nn.ReLU())
+    windows = [(layer.kernel_size, layer.stride) for layer in lit_models.cost(net, 16).layers]
+    assert windows == [((3, 5), (2, 2)), ((2, 2), (2, 2)), (None, None)]
 
 
 def test_the_net_is_left_as_it_was():

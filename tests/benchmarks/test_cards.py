@@ -1,0 +1,89 @@
+import dataclasses
+
+import pandas as pd
+import pytest
+
+import lit_models
+from benchmarks import cards, cli
+
+
+@pytest.fixture
+def shape():
+    return {"image_size": 28, "in_channels": 1, "num_classes": 10}
+
+
+def test_a_card_says_what_a_model_is(shape):
+    card = cards.card("lenet", **shape)
+    assert "LeCun" in card
+    assert "1998" in card
+    first = next(line for line in card.splitlines() if line.startswith("features.0 "))
+    assert first.split() == [
+        "features.0",
+        "Conv2d",
+        "6",
+        "x",
+        "28",
+        "x",
+        "28",
+        "5",
+        "1",
+        "156",
+        "117,600",
+        "4,704",
+        "5",
+        "1",
+    ]
+    pooling = next(line for line in card.splitlines() if line.startswith("features.5 "))
+    assert pooling.split()[-2:] == ["16", "4"]
+    (total,) = (line.split() for line in card.splitlines() if line.startswith("total"))
+    assert total[1:3] == ["61,706", "416,520"]
+    assert "receptive field: 16, 4 px apart" in card
+    assert "smallest image: 12 px" in card
+    assert "61,706 parameters, as published; 416,520 MACs, as published" in card
+
+
+def test_parameters_outside_the_layers_are_told():
+    card = cards.card("googlenet_bn", image_size=32, in_channels=1, num_classes=10)
+    assert "(outside these layers)" in card
+
+
+def test_a_net_that_cannot_be_followed_has_a_card_all_the_same():
+    card = cards.card("torchvision/vit_b_16", image_size=32, in_channels=3, num_classes=10)
+    assert "receptive field: not known: " in card
+    assert "published figures: none to check against" in card
+
+
+def test_figures_that_differ_are_named():
+    entry = lit_models.entry("lenet")
+    wrong = dataclasses.replace(entry.published, parameters=61_707)
+    verdict = cards.fidelity(dataclasses.replace(entry, published=wrong))
+    assert "61,706 parameters, NOT the 61,707 published; 416,520 MACs, as published" in verdict
+
+
+def test_all_models_are_compared(tmp_path, capsys, monkeypatch):
+    few = ["lenet", "resnet18", "efficientnet_b0"]
+    monkeypatch.setattr(lit_models, "names", lambda: few)
+    assert cli.main(["describe", "--all", "--image-size=28", "--results", str(tmp_path)]) == 0
+    rows = pd.read_csv(tmp_path / "models" / "models.csv")
+    assert list(rows["model"]) == ["lenet"]  # the others need 32 px
+    assert rows["parameters"][0] == 61_706
+    table = (tmp_path / "models" / "table.md").read_text()
+    assert table.strip() in capsys.readouterr().out
+    assert "1 x 28 x 28" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "the name of a model, or --all"),
+        (["lenet", "--all"], "the name of a model, or --all"),
+        (["lenet", "--image-size=0"], "--image-size must be at least 1"),
+        (["lenet", "--image-size=11"], "lenet needs images of at least 12 px"),
+        (["torchvision/alexnet", "--image-size=32"], "cannot take images of 1 x 32 x 32"),
+    ],
+)
+def test_what_cannot_be_described_is_refused(arguments, reason, capsys):
+    assert cli.main(["describe", *arguments]) == 2
+    message = capsys.readouterr().err
+    assert reason in message
+    assert message.count("\n") == 1
