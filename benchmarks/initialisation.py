@@ -12,6 +12,9 @@ HIDDEN_MEAN, HIDDEN_STD = 0.5, 1.0
 LOGIT_MEAN, LOGIT_STD = 1.0, 0.1
 
 
+LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+
+
 def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
     """Set the weights of all convolutions and linear layers; other layers keep their defaults.
 
@@ -21,7 +24,7 @@ def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
             stay PyTorch's) or `lsuv`.
         images: a batch of training images (N, C, H, W), for `lsuv`.
     """
-    layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    layers = [m for m in net.modules() if isinstance(m, LAYERS)]
     if scheme == "xavier":
         for layer in layers:
             nn.init.xavier_uniform_(layer.weight)
@@ -31,7 +34,7 @@ def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
 
 @torch.no_grad()
 def _layer_sequential_unit_variance(
-    net: nn.Module, layers: list[nn.Conv2d | nn.Linear], images: Tensor
+    net: nn.Module, layers: list[nn.Module], images: Tensor
 ) -> None:
     """Scale each layer so that its outputs on a batch have unit variance (Mishkin & Matas, 2016).
 
@@ -41,7 +44,7 @@ def _layer_sequential_unit_variance(
     pass does for all layers, since each hands its corrected output on to the next.
     """
 
-    def correct(layer: nn.Conv2d | nn.Linear, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    def correct(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         is_last = layer is layers[-1]
         target_std = LOGIT_STD if is_last else HIDDEN_STD
         target_mean = LOGIT_MEAN if is_last else HIDDEN_MEAN

@@ -1,4 +1,4 @@
-"""Fashion-MNIST with a mask an image: each pixel is background (0) or the garment's class (1 to 10).
+"""Fashion-MNIST with masks: each pixel is background (0) or of the garment's class (1 to 10).
 
 The masks are made from the images. The background is 0 but for faint specks along the outline, so
 that pixels above a 16th of the brightest are taken for the garment; parts of it as dark as the

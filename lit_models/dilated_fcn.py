@@ -20,9 +20,7 @@ from lit_models.registry import SEGMENTATION, register
 def conv(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Sequential:
     """A 3x3 convolution that keeps the size, with batch normalisation and ReLU."""
     return nn.Sequential(
-        nn.Conv2d(
-            in_channels, out_channels, 3, padding=dilation, dilation=dilation, bias=False
-        ),
+        nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )
@@ -65,8 +63,8 @@ def largest_gap(rates: Sequence[int]) -> int:
     """M_2, the largest distance between two weights that count, seen from the second layer on.
 
     Equation 2 of section 3.2: M_i = max(M_{i+1} - 2 r_i, M_{i+1} - 2 (M_{i+1} - r_i), r_i), with
-    M_n = r_n. The paper asks for M_2 <= K, the kernel size. That is necessary and not sufficient:
-    2, 2, 2 with K = 3 passes and leaves holes; `coverage` counts them.
+    M_n = r_n. The paper asks for M_2 <= K, the kernel size. That is a guide and no proof: with
+    K = 3, rates 2, 2, 2 pass and leave holes, while 1, 3, 1 fail and leave none. `coverage` counts.
 
     Args:
         rates: dilation of each of at least two layers, from the first to the last.

@@ -7,6 +7,8 @@ cropped; where a side is odd, the up-convolution adds the row or column that poo
 minutes. `unet_wide` has them all.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -55,17 +57,13 @@ class UNet(nn.Module):
         super().__init__()
         self.pool = nn.MaxPool2d(2)
         self.down = nn.ModuleList(
-            DoubleConv(before, after)
-            for before, after in zip((in_channels, *channels), channels, strict=False)
+            DoubleConv(above, below) for above, below in pairwise((in_channels, *channels))
         )
         # "Drop-out layers at the end of the contracting path" (section 3.1), where the authors'
         # released net has them: on its last two levels
         self.down[-2].append(nn.Dropout(0.5))
         self.down[-1].append(nn.Dropout(0.5))
-        upwards = channels[::-1]
-        self.up = nn.ModuleList(
-            Up(before, after) for before, after in zip(upwards, upwards[1:], strict=False)
-        )
+        self.up = nn.ModuleList(Up(below, above) for below, above in pairwise(channels[::-1]))
         self.classifier = nn.Conv2d(channels[0], num_classes, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
