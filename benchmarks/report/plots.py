@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from adjustText import adjust_text
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
 from benchmarks.report.table import in_words
 
@@ -37,7 +37,7 @@ def accuracy(rows: pd.DataFrame) -> Figure:
     columns = ["train_accuracy", *scores]
     means = rows.groupby("model")[columns].mean().sort_values(scores[-1])
     positions = {model: position for position, model in enumerate(means.index)}
-    figure, axes = plt.subplots(figsize=(8, 1.5 + 0.45 * len(means)))
+    figure, axes = plt.subplots(figsize=(8, 2 + 0.45 * len(means)))
     axes.hlines(range(len(means)), means.min(axis=1), means.max(axis=1), color="0.75", zorder=1)
     for column, color in zip(columns, ("C1", "C0", "C2"), strict=False):
         face = color if column in scores else "white"
@@ -51,10 +51,11 @@ def accuracy(rows: pd.DataFrame) -> Figure:
             f"{value:.3f}", (value, position), (0, 7), textcoords="offset points", ha="center"
         )
     axes.set_yticks(range(len(means)), means.index)
-    axes.margins(x=0.08, y=0.12)
+    axes.margins(x=0.08)
+    axes.set_ylim(-0.5, len(means) - 0.2)
     axes.set_xlabel(", ".join(in_words(score.partition("_")[2], rows) for score in scores))
-    axes.set_title(_title(rows), loc="left")
-    axes.legend(loc="lower right")
+    axes.set_title(_title(rows), loc="left", wrap=True)
+    figure.legend(loc="outside lower center", ncols=len(columns))
     return figure
 
 
@@ -68,12 +69,13 @@ def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
     points = axes.scatter(means["examples_per_sec"], means[score], s=areas, alpha=0.6)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(LogFormatter())  # labels where the range is narrow
     axes.margins(0.12)
     texts = [axes.text(row["examples_per_sec"], row[score], name) for name, row in means.iterrows()]
     adjust_text(texts, objects=points, ax=axes, arrowprops={"arrowstyle": "-", "color": "0.6"})
     axes.set_xlabel("training examples/sec (log scale)")
     axes.set_ylabel(in_words(score, rows))
-    axes.set_title(f"{_title(rows)}; area: parameters", loc="left")
+    axes.set_title(f"{_title(rows)}; area: parameters", loc="left", wrap=True)
     return figure
 
 

@@ -10,6 +10,12 @@ import lit_models
 MODELS = lit_models.names()
 
 
+def logits_shape(name, batch, num_classes, size):
+    """What a net for its task returns."""
+    is_dense = lit_models.entry(name).task == lit_models.SEGMENTATION
+    return (batch, num_classes, *([size, size] if is_dense else []))
+
+
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("extra", [0, 1, 29])
@@ -17,14 +23,15 @@ def test_logits_at_any_size_and_batch(name, channels, extra):
     size = lit_models.entry(name).min_size + extra
     net = lit_models.build(name, in_channels=channels, num_classes=7, image_size=size).eval()
     for batch in (1, 2):
-        assert net(torch.randn(batch, channels, size, size)).shape == (batch, 7)
+        logits = net(torch.randn(batch, channels, size, size))
+        assert logits.shape == logits_shape(name, batch, 7, size)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_works_at_224(name):
     with torch.device("meta"):
         net = lit_models.build(name, image_size=224)
-        assert net(torch.empty(2, 1, 224, 224)).shape == (2, 10)
+        assert net(torch.empty(2, 1, 224, 224)).shape == logits_shape(name, 2, 10, 224)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -38,7 +45,9 @@ def test_below_minimum_size_is_refused(name):
 def test_gradients_reach_every_parameter(name):
     size = lit_models.entry(name).min_size + 8
     net = lit_models.build(name, image_size=size)
-    F.cross_entropy(net(torch.randn(4, 1, size, size)), torch.arange(4)).backward()
+    _, num_classes, *places = logits_shape(name, 4, 10, size)
+    labels = torch.randint(num_classes, (4, *places))
+    F.cross_entropy(net(torch.randn(4, 1, size, size)), labels).backward()
     without = [key for key, p in net.named_parameters() if p.grad is None]
     assert without == []
     # NiN ends in ReLU: what a class map that starts dead would learn from is lost to it.

@@ -1,17 +1,25 @@
 import pytest
 
 import lit_models
-from lit_models import registry
+from lit_models import SEGMENTATION, registry
 
 
 def test_all_is_one_canonical_member_of_each_architecture():
     chosen = lit_models.select(["all"])
     textbook = {"alexnet", "densenet", "googlenet", "lenet", "nin", "resnet18", "vgg11"}
     assert textbook <= set(chosen)
+    assert set(lit_models.select(["all"], task=SEGMENTATION)) == {"dilated_fcn", "fcn", "unet"}
+    chosen += lit_models.select(["all"], task=SEGMENTATION)
     architectures = [lit_models.entry(name).architecture for name in lit_models.names()]
     assert sorted(lit_models.entry(name).architecture for name in chosen) == sorted(
         set(architectures)
     )
+
+
+def test_a_wildcard_leaves_out_the_nets_for_another_task():
+    assert lit_models.select(["d*"], task=SEGMENTATION) == ["dilated_fcn"]
+    assert "dilated_fcn" not in lit_models.select(["*"])
+    assert lit_models.select(["unet*"]) == ["unet", "unet_wide"]  # there are no others
 
 
 def test_select_keeps_the_order_and_names_each_once():
