@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader
 
 import lit_models
 from lit_models.segmenter import LitSegmenter
@@ -44,7 +45,8 @@ class Given(nn.Module):
 
 def batches(*pairs):
     """Batches of one example each from (predicted, true) classes of its pixels."""
-    return [(torch.tensor(p)[None, None].float(), torch.tensor(t)[None]) for p, t in pairs]
+    made = [(torch.tensor(p)[None, None].float(), torch.tensor(t)[None]) for p, t in pairs]
+    return DataLoader(made, batch_size=None)
 
 
 EXAMPLES = batches(
@@ -63,7 +65,10 @@ def test_scores_are_those_computed_by_hand():
 
 def test_mean_iou_is_of_the_whole_set_and_not_image_by_image():
     (together,) = trainer().test(segmenter(Given()), EXAMPLES, verbose=False)
-    alone = [trainer().test(segmenter(Given()), [e], verbose=False)[0] for e in EXAMPLES]
+    alone = [
+        trainer().test(segmenter(Given()), DataLoader([batch], batch_size=None), verbose=False)[0]
+        for batch in EXAMPLES
+    ]
     of_images = sum(scores["test_mean_iou"] for scores in alone) / 2
     assert together["test_mean_iou"] != pytest.approx(of_images, abs=0.01)
 
