@@ -11,12 +11,13 @@ HIDDEN_MEAN, HIDDEN_STD = 0.5, 1.0
 # does, otherwise starts with classes that no gradient reaches.
 LOGIT_MEAN, LOGIT_STD = 1.0, 0.1
 
-
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
-    """Set the weights of all convolutions and linear layers; other layers keep their defaults.
+    """Set the weights of all convolutions, transposed ones too, and of all linear layers.
+
+    Other layers keep their defaults.
 
     Args:
         net: on the device of `images`.

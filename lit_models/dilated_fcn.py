@@ -9,7 +9,6 @@ upsampling convolution (section 3.1).
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -45,9 +44,11 @@ class DilatedFCN(nn.Module):
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for before, after in pairwise((in_channels, 32, 64, 128)):
-            layers += [conv(before, after), conv(after, after), nn.MaxPool2d(2, ceil_mode=True)]
-        channels = after  # (N, 128, 28, 28)
+        channels = in_channels
+        for out_channels in (32, 64, 128):
+            layers += [conv(channels, out_channels), conv(out_channels, out_channels)]
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))  # (N, 128, 28, 28) after the last
+            channels = out_channels
         for rate in [*rates] * groups:
             layers.append(conv(channels, 256, rate))
             channels = 256
@@ -62,7 +63,7 @@ class DilatedFCN(nn.Module):
 def largest_gap(rates: Sequence[int]) -> int:
     """M_2, the largest distance between two weights that count, seen from the second layer on.
 
-    Equation 2 of section 3.2: M_i = max(M_{i+1} - 2 r_i, M_{i+1} - 2 (M_{i+1} - r_i), r_i), with
+    Section 3.2: M_i = max(M_{i+1} - 2 r_i, M_{i+1} - 2 (M_{i+1} - r_i), r_i), with
     M_n = r_n. The paper asks for M_2 <= K, the kernel size. That is a guide and no proof: with
     K = 3, rates 2, 2, 2 pass and leave holes, while 1, 3, 1 fail and leave none. `coverage` counts.
 

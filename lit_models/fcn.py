@@ -1,11 +1,11 @@
 """FCN: J. Long, E. Shelhamer, T. Darrell, "Fully Convolutional Networks for Semantic Segmentation",
 2015, figure 3: FCN-8s.
 
-Deviations: the backbone is ResNet-18 in place of VGG-16, so that no layer stands between its last
-map and the scores; the upsampling filters start as the training protocol says instead of bilinear
-(section 3.3), and the last ones are learned too; the skips are trained from the start instead of
-one after the other. Instead of padding the image by 100 px, every map is padded as in the backbone,
-and what upsampling adds at the right and the bottom is cropped.
+Deviations: the backbone is ResNet-18 in place of VGG-16; it has no hidden linear layers to make
+convolutions of, so that its last map is scored as it is. The upsampling filters start as the
+training protocol says instead of bilinear, and the last ones are learned too (section 4.3 fixes
+them). The skips are trained from the start instead of one after the other. The image is not padded;
+what upsampling adds at the right and the bottom is cropped.
 """
 
 from torch import Tensor, nn
@@ -45,7 +45,7 @@ class FCN(nn.Module):
 
 
 def upsampling(channels: int, by: int) -> nn.ConvTranspose2d:
-    """A transposed convolution that makes maps `by` times as large, as bilinear filters do."""
+    """A transposed convolution that makes maps `by` times as large, aligned as bilinear ones."""
     return nn.ConvTranspose2d(channels, channels, 2 * by, stride=by, padding=by // 2)
 
 
