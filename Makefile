@@ -1,5 +1,5 @@
 MODELS ?= all#            all, names, comma lists, wildcards such as resnet*
-DATASET ?= fashion_mnist# fashion_mnist or cifar10
+DATASET ?= fashion_mnist# fashion_mnist, cifar10 or fashion_mnist_masks
 PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
 SEEDS ?= 0#               such as 0,1,2
 DEVICE ?= auto#           auto, cpu, cuda or mps

@@ -19,8 +19,8 @@ def list_models(args: Namespace) -> int:
     for name in lit_models.names():
         entry = lit_models.entry(name)
         mark = "*" if entry.canonical else " "
-        print(f"{mark} {name:18} from {entry.min_size:>2} px  {entry.summary}")
-    print("\n* stands for its architecture in MODELS=all")
+        print(f"{mark} {name:18} {entry.task:14} from {entry.min_size:>2} px  {entry.summary}")
+    print("\n* stands for its architecture in MODELS=all, on datasets for its task")
     return 0
 
 
@@ -54,7 +54,7 @@ def data(args: Namespace) -> int:
 
 def run(args: Namespace) -> int:
     from benchmarks import report
-    from benchmarks.plan import plan, settings_by_model
+    from benchmarks.plan import check_task, plan, settings_by_model
     from benchmarks.records import OK, RecordStore
     from benchmarks.sweep import sweep
 
@@ -62,7 +62,9 @@ def run(args: Namespace) -> int:
     patterns = [pattern.strip() for pattern in args.models.split(",") if pattern.strip()]
     if not patterns:
         raise UsageError("--models names nothing")
-    settings = settings_by_model(lit_models.select(patterns, everything), args.protocol)
+    models = lit_models.select(patterns, everything, datamodules.TASKS[args.dataset])
+    check_task(models, args.dataset)
+    settings = settings_by_model(models, args.protocol)
     device = environment.resolve_device(args.device)
     if args.auto:
         print(f"protocol auto: {args.protocol_name}, since the device is {device}")

@@ -11,9 +11,13 @@ HIDDEN_MEAN, HIDDEN_STD = 0.5, 1.0
 # does, otherwise starts with classes that no gradient reaches.
 LOGIT_MEAN, LOGIT_STD = 1.0, 0.1
 
+LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+
 
 def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
-    """Set the weights of all convolutions and linear layers; other layers keep their defaults.
+    """Set the weights of all convolutions, transposed ones too, and of all linear layers.
+
+    Other layers keep their defaults.
 
     Args:
         net: on the device of `images`.
@@ -21,7 +25,7 @@ def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
             stay PyTorch's) or `lsuv`.
         images: a batch of training images (N, C, H, W), for `lsuv`.
     """
-    layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    layers = [m for m in net.modules() if isinstance(m, LAYERS)]
     if scheme == "xavier":
         for layer in layers:
             nn.init.xavier_uniform_(layer.weight)
@@ -31,7 +35,7 @@ def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
 
 @torch.no_grad()
 def _layer_sequential_unit_variance(
-    net: nn.Module, layers: list[nn.Conv2d | nn.Linear], images: Tensor
+    net: nn.Module, layers: list[nn.Module], images: Tensor
 ) -> None:
     """Scale each layer so that its outputs on a batch have unit variance (Mishkin & Matas, 2016).
 
@@ -41,7 +45,7 @@ def _layer_sequential_unit_variance(
     pass does for all layers, since each hands its corrected output on to the next.
     """
 
-    def correct(layer: nn.Conv2d | nn.Linear, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    def correct(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         is_last = layer is layers[-1]
         target_std = LOGIT_STD if is_last else HIDDEN_STD
         target_mean = LOGIT_MEAN if is_last else HIDDEN_MEAN

@@ -4,24 +4,27 @@ import ast
 import hashlib
 import importlib.util
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+import datamodules
 import lit_models
+from benchmarks.errors import UsageError
 from benchmarks.protocol import Protocol
 from datamodules import ImageDataset
 
-# Code that decides the numbers of every run; a model's own file comes on top.
+# Code that decides the numbers of every run; what a model is made of comes on top.
 _TRAINING = (
     "benchmarks.initialisation",
     "benchmarks.optimization",
     "benchmarks.train",
     "datamodules.image_data",
     "lit_models.classifier",
-    "lit_models.layers",
+    "lit_models.segmenter",
 )
 
 
@@ -35,6 +38,18 @@ def code_digest(modules: Iterable[str]) -> str:
     """A hash of what modules do: comments and layout do not count."""
     files = [Path(importlib.util.find_spec(module).origin) for module in modules]
     return digest([ast.dump(ast.parse(file.read_bytes())) for file in files])
+
+
+def model_modules(model: str) -> list[str]:
+    """The module of a model, and those of `lit_models` from which it takes its parts."""
+    found: set[str] = set()
+    due = {lit_models.entry(model).module}
+    while due:
+        found |= due
+        parts = (part for module in due for part in vars(sys.modules[module]).values())
+        homes = {str(getattr(part, "__module__", "")) for part in parts}
+        due = {home for home in homes if home.startswith("lit_models.")} - found
+    return sorted(found - {"lit_models.registry"})
 
 
 @dataclass(frozen=True)
@@ -61,9 +76,14 @@ class RunSpec:
             "seed": self.seed,
             "device": self.device,
             "torch": version("torch"),
-            "code": code_digest([net.module, *_TRAINING]),
+            "code": code_digest([*model_modules(self.model), *_TRAINING]),
         }
         return digest(settings)[:16]
+
+    @property
+    def task(self) -> str:
+        """What the model is for."""
+        return lit_models.entry(self.model).task
 
     @property
     def folder(self) -> Path:
@@ -73,6 +93,19 @@ class RunSpec:
     @property
     def title(self) -> str:
         return f"{self.model} (seed {self.seed})"
+
+
+def check_task(models: Iterable[str], dataset: str) -> None:
+    """Refuse models that are for another task than the dataset.
+
+    Raises:
+        UsageError: the first of them, and which models would do.
+    """
+    task = datamodules.TASKS[dataset]
+    for model in models:
+        if (own := lit_models.entry(model).task) != task:
+            fitting = ", ".join(lit_models.canonical_names(task))
+            raise UsageError(f"{model} is for {own}; {dataset} is for {task}: try {fitting}")
 
 
 def settings_by_model(models: Iterable[str], protocol: Protocol) -> dict[str, Protocol]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+import lit_models
 from benchmarks.plan import RunSpec
 
 OK, FAILED = "ok", "failed"
@@ -24,13 +25,15 @@ def now() -> str:
 class RunRecord:
     """All a run leaves behind; each field up to `finished_at` is a column of the results CSV.
 
-    Rates are examples a second, `fit_seconds` the whole of the training, `peak_memory_mb` MiB,
-    `train_flops` all FLOPs of the training. `made_in` is the identity of the results folder the run
-    was made for. `history` has an entry an epoch.
+    Accuracies are of examples, or, for segmentation, of pixels. Rates are examples a second,
+    `fit_seconds` the whole of the training, `peak_memory_mb` MiB, `train_flops` all FLOPs of the
+    training. `made_in` is the identity of the results folder the run was made for. `history` has an
+    entry an epoch.
     """
 
     model: str
     dataset: str
+    task: str = lit_models.CLASSIFICATION
     protocol: str
     seed: int
     status: str = OK
@@ -41,6 +44,8 @@ class RunRecord:
     train_accuracy: float | None = None
     test_accuracy: float | None = None
     validation_accuracy: float | None = None
+    test_mean_iou: float | None = None
+    validation_mean_iou: float | None = None
     examples_per_sec: float | None = None
     step_examples_per_sec: float | None = None
     loop_efficiency: float | None = None
@@ -75,6 +80,7 @@ class RunRecord:
         known = {
             "model": spec.model,
             "dataset": spec.dataset,
+            "task": spec.task,
             "protocol": spec.protocol_name,
             "seed": spec.seed,
             "device": spec.device,
@@ -157,9 +163,9 @@ def frame(records: list[RunRecord]) -> pd.DataFrame:
 
 def curves(records: list[RunRecord]) -> pd.DataFrame:
     """One row an epoch of a run."""
-    columns = ["model", "seed", "epoch", "loss", "train_accuracy", "key"]
+    columns = ["model", "task", "seed", "epoch", "loss", "train_accuracy", "key"]
     rows = [
-        {"model": r.model, "seed": r.seed, "key": r.key, **epoch}
+        {"model": r.model, "task": r.task, "seed": r.seed, "key": r.key, **epoch}
         for r in records
         for epoch in r.history
     ]

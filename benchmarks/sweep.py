@@ -60,6 +60,8 @@ def _outcome(record: RunRecord) -> str:
     if record.status != OK:
         return f"{record.status}: {record.error}"
     split = "test" if record.validation_accuracy is None else "validation"
-    accuracy = getattr(record, f"{split}_accuracy")
+    scores = f"{split} accuracy {getattr(record, f'{split}_accuracy'):.3f}"
+    if (mean_iou := getattr(record, f"{split}_mean_iou")) is not None:
+        scores += f", mean IoU {mean_iou:.3f}"
     speed = f"{record.examples_per_sec:,.0f} examples/sec, {record.fit_seconds:.0f} s"
-    return f"{split} accuracy {accuracy:.3f}, {speed}"
+    return f"{scores}, {speed}"

@@ -21,6 +21,9 @@ from benchmarks.plan import RunSpec
 from benchmarks.records import RunRecord
 from datamodules.image_data import DeviceResidentDataModule
 from lit_models.classifier import LitClassifier
+from lit_models.segmenter import LitSegmenter
+
+MODULES = {lit_models.CLASSIFICATION: LitClassifier, lit_models.SEGMENTATION: LitSegmenter}
 
 INIT_EXAMPLES = 128  # seen by a data-dependent initialisation
 
@@ -68,7 +71,7 @@ def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecor
     del more
     net = net.to(memory_format=memory_format)
 
-    module = LitClassifier(
+    module = MODULES[dataset.task](
         net,
         num_classes,
         partial(make_optimizer, protocol=protocol),
@@ -112,7 +115,7 @@ def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecor
         macs=cost.macs,
         loss=last_epoch["loss"],
         train_accuracy=last_epoch["train_accuracy"],
-        **{f"{evaluated_on}_accuracy": scores["test_accuracy"]},
+        **{name.replace("test", evaluated_on): score for name, score in scores.items()},
         examples_per_sec=clock.examples_per_sec,
         step_examples_per_sec=step_rate,
         loop_efficiency=clock.examples_per_sec / step_rate,

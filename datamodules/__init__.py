@@ -7,11 +7,17 @@ torch nor lightning.
 from importlib import import_module
 from pathlib import Path
 
-from datamodules.dataset import DataError, ImageDataset
+from datamodules.dataset import CLASSIFICATION, SEGMENTATION, DataError, ImageDataset
 
-NAMES = ("fashion_mnist", "cifar10")
+# What each is for, known before anything is loaded.
+TASKS = {
+    "fashion_mnist": CLASSIFICATION,
+    "cifar10": CLASSIFICATION,
+    "fashion_mnist_masks": SEGMENTATION,
+}
+NAMES = tuple(TASKS)
 
-__all__ = ["NAMES", "DataError", "ImageDataset", "load"]
+__all__ = ["NAMES", "TASKS", "DataError", "ImageDataset", "load"]
 
 
 def load(name: str, data_dir: Path) -> ImageDataset:

@@ -18,7 +18,8 @@ SUBSET, EPOCH = 1, 2  # what random numbers are for, so that no two purposes sha
 class DeviceResidentDataModule(L.LightningDataModule):
     """Serves (images, labels) batches that never leave the device on which they are trained.
 
-    Images come as float32 (N, C, image_size, image_size), labels as int64 (N,).
+    Images come as float32 (N, C, image_size, image_size), labels as int64 (N,), or, for
+    segmentation, (N, image_size, image_size).
 
     Args:
         dataset: the decoded examples.
@@ -110,7 +111,8 @@ class DeviceLoader:
 
     Args:
         images: uint8 (N, C, H, W).
-        labels: int64 (N,), on the same device.
+        labels: int64 (N,), or masks, uint8 (N, H, W), resized and augmented together with their
+            images; on the same device.
         batch_size: examples a batch; the last one may be smaller.
         prepare: uint8 images to the float images a net takes.
         memory_format: layout of the images.
@@ -150,14 +152,27 @@ class DeviceLoader:
             order = torch.randperm(count, generator=generator).to(device)
             flips = (torch.rand(count, generator=generator) < 0.5).to(device)
             shifts = (torch.rand(count, 2, generator=generator) * 2 - 1).to(device)
-        for start in range(0, count, self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            images = self.prepare(self.images[chosen])
+
+        def augment(images: Tensor, chosen: Tensor) -> Tensor:
             if "flip" in self.augmentation:
                 images = flip(images, flips[chosen])
             if "crop" in self.augmentation:
                 images = crop(images, shifts[chosen])
-            yield images.contiguous(memory_format=self.memory_format), self.labels[chosen]
+            return images
+
+        for start in range(0, count, self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            images, labels = self.prepare(self.images[chosen]), self.labels[chosen]
+            if labels.dim() > 1:
+                labels = resize_masks(labels, images.shape[-2:])
+                labels = augment(labels[:, None], chosen)[:, 0].long()
+            images = augment(images, chosen)
+            yield images.contiguous(memory_format=self.memory_format), labels
+
+
+def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks (N, H, W) at another height and width in pixels, each pixel as the nearest was."""
+    return F.interpolate(masks[:, None], size, mode="nearest-exact")[:, 0]
 
 
 def flip(images: Tensor, chosen: Tensor) -> Tensor:

@@ -33,12 +33,17 @@ def entry(name: str) -> Entry:
     return registered()[name]
 
 
-def select(patterns: Iterable[str], all_names: Iterable[str] | None = None) -> list[str]:
+def select(
+    patterns: Iterable[str],
+    all_names: Iterable[str] | None = None,
+    task: str = CLASSIFICATION,
+) -> list[str]:
     """Resolve names, wildcards and `all` to model names, in the order asked for, each once.
 
     Args:
         patterns: such as `["lenet", "resnet*", "torchvision/convnext_*", "package.module:net"]`.
-        all_names: what `all` means; the canonical members for classification by default.
+        all_names: what `all` means; the canonical members for the task by default.
+        task: a wildcard that matches nets for this task leaves out those for another.
 
     Raises:
         ModelError: a pattern that matches no model.
@@ -46,11 +51,12 @@ def select(patterns: Iterable[str], all_names: Iterable[str] | None = None) -> l
     selected: dict[str, None] = {}
     for pattern in patterns:
         if pattern == "all":
-            matches = canonical_names() if all_names is None else list(all_names)
+            matches = canonical_names(task) if all_names is None else list(all_names)
         elif external.is_external(pattern):
             matches = external.names(pattern)
         else:
             matches = names(pattern)
+            matches = [name for name in matches if entry(name).task == task] or matches
         if not matches:
             raise _unknown(pattern)
         selected.update(dict.fromkeys(matches))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 
@@ -60,9 +60,10 @@ class LitClassifier(L.LightningModule):
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         # Their checks of the values would wait for the device at every step.
         self.train_loss = MeanMetric(nan_strategy="disable")
-        self.train_accuracy, self.test_accuracy = (
+        self.train_accuracy, test_accuracy = (
             MulticlassAccuracy(num_classes, average="micro", validate_args=False) for _ in range(2)
         )
+        self.test_metrics = MetricCollection({"test_accuracy": test_accuracy}, compute_groups=False)
         self.history: list[dict[str, float]] = []
 
     def forward(self, images: Tensor) -> Tensor:
@@ -106,7 +107,7 @@ class LitClassifier(L.LightningModule):
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         images, labels = batch
-        self.test_accuracy.update(self(images), labels)
+        self.test_metrics.update(self(images), labels)
 
     def on_test_epoch_end(self) -> None:
-        self.log("test_accuracy", self.test_accuracy.compute())
+        self.log_dict(self.test_metrics.compute())

@@ -1,4 +1,7 @@
+import gzip
+import hashlib
 import os
+import struct
 import subprocess
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from PIL import Image
 
 import datamodules
 from datamodules import DataError, ImageDataset, cifar10
+from datamodules import fashion_mnist as fashion_mnist_files
 
 ROOT = Path(__file__).parent.parent
 
@@ -68,6 +72,37 @@ def small_dataset(image_folder) -> ImageDataset:
         mean=cifar10.MEAN,
         std=cifar10.STD,
     )
+
+
+@pytest.fixture
+def write_fashion_mnist(tmp_path, monkeypatch):
+    """Writes Fashion-MNIST in small: files in the real format, whose hashes are the right ones."""
+
+    def write(images: np.ndarray, labels: list[int]) -> Path:
+        folder = tmp_path / "FashionMNIST" / "raw"
+        folder.mkdir(parents=True)
+        hashes = {}
+        for name in fashion_mnist_files.FILES:
+            if "images" in name:
+                content = struct.pack(">IIII", 0x803, *images.shape) + images.tobytes()
+            else:
+                content = struct.pack(">II", 0x801, len(labels)) + bytes(labels)
+            (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+            hashes[name] = hashlib.sha256(content).hexdigest()
+        monkeypatch.setattr(fashion_mnist_files, "FILES", hashes)
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def small_fashion_mnist(write_fashion_mnist) -> Path:
+    """A data folder with 30 garments: each class a square of its own size and brightness."""
+    labels = [*range(10)] * 3
+    images = np.zeros((30, 28, 28), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[12 - label : 13 + label, 12 - label : 13 + label] = 70 + 20 * label
+    return write_fashion_mnist(images, labels)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from adjustText import adjust_text
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
+
+from benchmarks.report.table import in_words
 
 STYLE = {
     "figure.dpi": 150,
@@ -30,48 +32,50 @@ def save(figure: Figure, path: Path) -> None:
 
 @plt.rc_context(STYLE)
 def accuracy(rows: pd.DataFrame) -> Figure:
-    """Train and test accuracy by model, the mean over the seeds, each seed a faint dot."""
-    split = _evaluated_on(rows)
-    means = rows.groupby("model")[["train_accuracy", split]].mean().sort_values(split)
+    """Train and test scores by model, the mean over the seeds, each seed a faint dot."""
+    scores = _scores(rows)
+    columns = ["train_accuracy", *scores]
+    means = rows.groupby("model")[columns].mean().sort_values(scores[-1])
     positions = {model: position for position, model in enumerate(means.index)}
-    figure, axes = plt.subplots(figsize=(8, 1.5 + 0.45 * len(means)))
+    figure, axes = plt.subplots(figsize=(8, 2 + 0.45 * len(means)))
     axes.hlines(range(len(means)), means.min(axis=1), means.max(axis=1), color="0.75", zorder=1)
-    for column, color, face in (("train_accuracy", "C1", "white"), (split, "C0", "C0")):
-        label = column.replace("_", " ")
+    for column, color in zip(columns, ("C1", "C0", "C2"), strict=False):
+        face = color if column in scores else "white"
+        text = in_words(column, rows)
         places = range(len(means))
-        axes.scatter(
-            means[column], places, s=70, color=color, facecolor=face, label=label, zorder=3
-        )
+        axes.scatter(means[column], places, s=70, color=color, facecolor=face, label=text, zorder=3)
         axes.scatter(rows[column], rows["model"].map(positions), s=12, color=color, alpha=0.4)
     for model, position in positions.items():
-        value = means.loc[model, split]
+        value = means.loc[model, scores[-1]]
         axes.annotate(
             f"{value:.3f}", (value, position), (0, 7), textcoords="offset points", ha="center"
         )
     axes.set_yticks(range(len(means)), means.index)
-    axes.margins(x=0.08, y=0.12)
-    axes.set_xlabel("accuracy")
-    axes.set_title(_title(rows), loc="left")
-    axes.legend(loc="lower right")
+    axes.margins(x=0.08)
+    axes.set_ylim(-0.5, len(means) - 0.2)
+    axes.set_xlabel(", ".join(in_words(score.partition("_")[2], rows) for score in scores))
+    axes.set_title(_title(rows), loc="left", wrap=True)
+    figure.legend(loc="outside lower center", ncols=len(columns))
     return figure
 
 
 @plt.rc_context(STYLE)
 def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
-    """Test accuracy against examples/sec of training; the area of a point shows parameters."""
-    split = _evaluated_on(rows)
-    means = rows.groupby("model")[["examples_per_sec", split, "parameters"]].mean()
+    """Test score against examples/sec of training; the area of a point shows parameters."""
+    score = _scores(rows)[-1]
+    means = rows.groupby("model")[["examples_per_sec", score, "parameters"]].mean()
     figure, axes = plt.subplots(figsize=(8, 5))
     areas = 30 + 470 * means["parameters"] / means["parameters"].max()
-    points = axes.scatter(means["examples_per_sec"], means[split], s=areas, alpha=0.6)
+    points = axes.scatter(means["examples_per_sec"], means[score], s=areas, alpha=0.6)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(LogFormatter())  # labels where the range is narrow
     axes.margins(0.12)
-    texts = [axes.text(row["examples_per_sec"], row[split], name) for name, row in means.iterrows()]
+    texts = [axes.text(row["examples_per_sec"], row[score], name) for name, row in means.iterrows()]
     adjust_text(texts, objects=points, ax=axes, arrowprops={"arrowstyle": "-", "color": "0.6"})
     axes.set_xlabel("training examples/sec (log scale)")
-    axes.set_ylabel(split.replace("_", " "))
-    axes.set_title(f"{_title(rows)}; area: parameters", loc="left")
+    axes.set_ylabel(in_words(score, rows))
+    axes.set_title(f"{_title(rows)}; area: parameters", loc="left", wrap=True)
     return figure
 
 
@@ -86,7 +90,7 @@ def training_curves(curves: pd.DataFrame) -> Figure:
             color = colors(number % colors.N)
             axes.plot(line["epoch"], line[column], marker="o", ms=4, color=color, label=model)
         axes.set_xlabel("epoch")
-        axes.set_ylabel("training loss" if column == "loss" else "train accuracy")
+        axes.set_ylabel("training loss" if column == "loss" else in_words(column, curves))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     return figure
@@ -123,8 +127,10 @@ def kernel_size(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def _evaluated_on(rows: pd.DataFrame) -> str:
-    return "test_accuracy" if rows["test_accuracy"].notna().any() else "validation_accuracy"
+def _scores(rows: pd.DataFrame) -> list[str]:
+    """The columns of what was measured after training; by the last of them models are ranked."""
+    scores = (f"{split}_{s}" for s in ("accuracy", "mean_iou") for split in ("test", "validation"))
+    return [score for score in scores if rows[score].notna().any()]
 
 
 def _title(rows: pd.DataFrame) -> str:

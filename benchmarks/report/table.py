@@ -3,6 +3,7 @@
 import pandas as pd
 
 from benchmarks.records import OK
+from lit_models import SEGMENTATION
 
 _CAPTION = """\
 Loss and train accuracy: the last epoch's training examples, each as it was trained on. \
@@ -10,6 +11,11 @@ Test or validation accuracy: all these images, once, after the last epoch. Examp
 training examples a second of the whole training loop, warm-up and evaluation left out. \
 MACs: multiply-adds of convolutions and linear layers for one image. Seconds: the training \
 from start to end."""
+
+_CAPTION_OF_MASKS = """\
+Pixel accuracy: of all pixels, background included. Mean IoU: of each class, intersection over \
+union of its predicted and true pixels in all evaluated images together; then the mean over \
+the classes, background included."""
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
@@ -33,10 +39,20 @@ def markdown(rows: pd.DataFrame) -> str:
     lines = [
         table.to_markdown(index=False, disable_numparse=True, colalign=_alignment(table)),
         *_failures(current),
-        _CAPTION,
+        " ".join([_CAPTION, *([_CAPTION_OF_MASKS] if _is_of_masks(rows) else [])]),
         _provenance(done if len(done) else current, left_out=len(rows) - len(current)),
     ]
     return "\n\n".join(lines)
+
+
+def in_words(column: str, rows: pd.DataFrame) -> str:
+    """A column of results in words: what is accuracy elsewhere is, of masks, pixel accuracy."""
+    words = column.replace("_", " ").replace("iou", "IoU")
+    return words.replace("accuracy", "pixel accuracy") if _is_of_masks(rows) else words
+
+
+def _is_of_masks(rows: pd.DataFrame) -> bool:
+    return (rows["task"] == SEGMENTATION).any()
 
 
 def _alignment(table: pd.DataFrame) -> list[str]:
@@ -47,18 +63,23 @@ def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
     done = runs[runs["status"] == OK]
     if done.empty:
         return {"model": model, "parameters": "failed", "_rank": -1.0}
-    accuracy = done["test_accuracy"].fillna(done["validation_accuracy"])
+    accuracy, mean_iou = (
+        done[f"test_{score}"].fillna(done[f"validation_{score}"])
+        for score in ("accuracy", "mean_iou")
+    )
     return {
         "model": model,
         "parameters": f"{done['parameters'].iloc[0]:,.0f}",
         "MACs": f"{done['macs'].iloc[0]:,.0f}",
         "loss": _mean(done["loss"], 3),
-        "train accuracy": _mean(done["train_accuracy"], 3),
-        "test accuracy": _mean(done["test_accuracy"], 3),
-        "validation accuracy": _mean(done["validation_accuracy"], 3),
+        **{
+            in_words(column, done): _mean(done[column], 3)
+            for column in ("train_accuracy", "test_accuracy", "validation_accuracy")
+        },
+        "mean IoU": _mean(mean_iou, 3),
         "examples/sec": _mean(done["examples_per_sec"], 0),
         "seconds": _mean(done["fit_seconds"], 0),
-        "_rank": accuracy.mean(),
+        "_rank": mean_iou.fillna(accuracy).mean(),
     }
 
 

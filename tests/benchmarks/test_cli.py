@@ -63,7 +63,7 @@ def refused(capsys, *arguments):
         (["run", "--model", "lenet"], "did you mean --models"),
         (["run", "--models", "lenett"], "unknown model 'lenett'; did you mean lenet"),
         (["run", "--models", ","], "--models names nothing"),
-        (["run", "--dataset", "fashion_mnits"], "did you mean fashion_mnist?"),
+        (["run", "--dataset", "fashion_mnits"], "did you mean fashion_mnist, fashion_mnist_masks?"),
         (["run", "--protocol", "standrad"], "did you mean standard?"),
         (["run", "--protocol.epoch", "3"], "did you mean --protocol.epochs"),
         (["run", "--protocol.epochs", "many"], "Expected a <class 'int'>. Got value: many"),

@@ -6,6 +6,7 @@ import lit_models
 from benchmarks.initialisation import (
     HIDDEN_MEAN,
     HIDDEN_STD,
+    LAYERS,
     LOGIT_MEAN,
     LOGIT_STD,
     initialise,
@@ -13,10 +14,10 @@ from benchmarks.initialisation import (
 
 
 def outputs(net, images):
-    """The output of every convolution and linear layer, by name."""
+    """The output of every convolution, transposed ones too, and linear layer, by name."""
     found = {}
     for name, layer in net.named_modules():
-        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+        if isinstance(layer, LAYERS):
             layer.register_forward_hook(lambda m, i, o, name=name: found.update({name: o}))
     with torch.no_grad():
         net(images)
@@ -66,11 +67,12 @@ def test_no_class_of_nin_starts_dead():
     assert (net.eval()(images) > 0).any(0).all()
 
 
-def test_xavier_is_the_textbooks():
-    net = lit_models.build("lenet", image_size=28)
+@pytest.mark.parametrize("name", ["lenet", "unet"])
+def test_xavier_is_the_textbooks(name):
+    net = lit_models.build(name, image_size=28)
     biases = [m.bias.clone() for m in net.modules() if hasattr(m, "bias")]
     initialise(net, "xavier", torch.empty(0))
-    for layer in (m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))):
+    for layer in (m for m in net.modules() if isinstance(m, LAYERS)):
         fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(layer.weight)
         bound = (6 / (fan_in + fan_out)) ** 0.5
         assert layer.weight.abs().max() <= bound

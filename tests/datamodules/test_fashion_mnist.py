@@ -1,6 +1,4 @@
 import gzip
-import hashlib
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +9,9 @@ from datamodules import DataError, fashion_mnist
 
 
 @pytest.fixture
-def small(tmp_path, monkeypatch):
-    """Files in the real format with two examples, and the hashes that belong to them."""
-    folder = tmp_path / "FashionMNIST" / "raw"
-    folder.mkdir(parents=True)
-    pixels = np.arange(2 * 28 * 28, dtype=np.uint8).tobytes()
-    hashes = {}
-    for name in fashion_mnist.FILES:
-        if "images" in name:
-            content = struct.pack(">IIII", 0x803, 2, 28, 28) + pixels
-        else:
-            content = struct.pack(">II", 0x801, 2) + bytes([3, 9])
-        (folder / f"{name}.gz").write_bytes(gzip.compress(content))
-        hashes[name] = hashlib.sha256(content).hexdigest()
-    monkeypatch.setattr(fashion_mnist, "FILES", hashes)
-    return tmp_path
+def small(write_fashion_mnist):
+    """Files in the real format with two examples."""
+    return write_fashion_mnist(np.arange(2 * 28 * 28, dtype=np.uint8).reshape(2, 28, 28), [3, 9])
 
 
 IMAGES = "FashionMNIST/raw/train-images-idx3-ubyte.gz"

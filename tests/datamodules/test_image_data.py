@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -107,3 +109,52 @@ def test_crop_shifts_each_image_by_its_own():
     assert torch.equal(shifted[1, :, 2:, 2:], images[1, :, :-2, :-2])
     assert not shifted[1, :, :2].any()
     assert torch.equal(shifted[2, :, :-2], images[2, :, 2:])
+
+
+@pytest.fixture
+def masked(small_dataset):
+    """Images that are one grey all over a random patch, which is also their mask."""
+    masks = torch.zeros(80, 32, 32, dtype=torch.uint8)
+    for number, (top, left) in enumerate(torch.randint(20, (80, 2)).tolist()):
+        masks[number, top : top + 9, left : left + 6] = 1 + number
+    images = masks[:, None] * 3
+    return dataclasses.replace(
+        small_dataset,
+        train_images=images.expand(-1, 3, -1, -1),
+        train_labels=masks,
+        test_images=images[:10].expand(-1, 3, -1, -1),
+        test_labels=masks[:10],
+    )
+
+
+@pytest.mark.parametrize("augmentation", [(), ("flip",), ("crop",), ("flip", "crop")])
+def test_masks_move_with_their_images(masked, augmentation):
+    data = module(masked, normalize=False, augmentation=augmentation)
+    images, masks = gather(data.train_dataloader())
+    assert masks.dtype == torch.int64
+    assert torch.equal((images[:, 0] * 255 / 3).round().long(), masks)
+    still, unmoved = gather(module(masked, normalize=False).train_dataloader())
+    assert torch.equal(masks, unmoved) == (augmentation == ())
+    assert still.shape == images.shape
+
+
+def test_what_a_crop_pads_is_background(masked):
+    _, masks = gather(module(masked, augmentation=("crop",)).train_dataloader())
+    assert (masks == 0).flatten(1).any(1).all()
+    assert set(masks.unique().tolist()) <= set(range(81))
+
+
+@pytest.mark.parametrize("image_size", [16, 48, 64])
+def test_masks_are_resized_to_the_nearest_pixel(masked, image_size):
+    images, masks = gather(module(masked, image_size=image_size).test_dataloader())
+    assert masks.shape == (10, image_size, image_size) == images[:, 0].shape
+    centres = ((torch.arange(image_size) + 0.5) * 32 / image_size).long()
+    assert torch.equal(masks, masked.test_labels[:, centres[:, None], centres].long())
+
+
+def test_held_out_masks_are_those_of_held_out_images(masked):
+    data = module(masked, normalize=False, train_examples=40, validation_examples=20)
+    for loader, count in ((data.train_dataloader(), 40), (data.test_dataloader(), 20)):
+        images, masks = gather(loader)
+        assert len(masks) == count
+        assert torch.equal((images[:, 0] * 255 / 3).round().long(), masks)

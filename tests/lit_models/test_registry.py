@@ -1,16 +1,24 @@
 import pytest
 
 import lit_models
-from lit_models import registry
+from lit_models import SEGMENTATION, registry
 
 
 def test_all_is_one_canonical_member_of_each_architecture():
     chosen = lit_models.select(["all"])
     textbook = {"alexnet", "densenet", "googlenet", "lenet", "nin", "resnet18", "vgg11"}
+    dense = lit_models.select(["all"], task=SEGMENTATION)
     assert textbook | {"efficientnet_b0"} <= set(chosen)
-    architectures = [lit_models.entry(name).architecture for name in chosen]
-    assert len(set(architectures)) == len(chosen)
+    assert set(dense) == {"dilated_fcn", "fcn", "unet"}
+    architectures = [lit_models.entry(name).architecture for name in [*chosen, *dense]]
+    assert len(set(architectures)) == len(architectures)
     assert {lit_models.entry(name).task for name in chosen} == {lit_models.CLASSIFICATION}
+
+
+def test_a_wildcard_leaves_out_the_nets_for_another_task():
+    assert lit_models.select(["d*"], task=SEGMENTATION) == ["dilated_fcn"]
+    assert "dilated_fcn" not in lit_models.select(["*"])
+    assert lit_models.select(["unet*"]) == ["unet", "unet_wide"]  # there are no others
 
 
 def test_select_keeps_the_order_and_names_each_once():
