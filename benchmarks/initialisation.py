@@ -42,14 +42,27 @@ def _layer_sequential_unit_variance(
     Deviations: normal instead of orthonormal weights to begin with, whose decomposition takes
     seconds for a large linear layer; biases give each channel the same mean; the last layer has a
     mean and deviation of its own; dropout is active, so that its noise is in the variance. One
-    pass does for all layers, since each hands its corrected output on to the next.
+    pass does for all layers, since each hands its corrected output on to the next; layers that are
+    not called, whose weights others read, keep their defaults.
     """
 
+    reached: set[nn.Module] = set()
+
+    def start(layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        if layer not in reached:  # a layer may have several uses
+            nn.init.normal_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
     def correct(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        if layer in reached:
+            return output
+        reached.add(layer)
         is_last = layer is layers[-1]
         target_std = LOGIT_STD if is_last else HIDDEN_STD
         target_mean = LOGIT_MEAN if is_last else HIDDEN_MEAN
-        all_but_channels = [d for d in range(output.dim()) if d != 1]
+        channel = output.dim() - 1 if isinstance(layer, nn.Linear) else 1
+        all_but_channels = [d for d in range(output.dim()) if d != channel]
         mean = output.mean(all_but_channels, keepdim=True) if layer.bias is not None else 0.0
         scale = target_std / (output - mean).std()
         layer.weight *= scale
@@ -58,11 +71,8 @@ def _layer_sequential_unit_variance(
         layer.bias.copy_(target_mean - mean.flatten() * scale)
         return (output - mean) * scale + target_mean
 
-    for layer in layers:
-        nn.init.normal_(layer.weight)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
-    hooks = [layer.register_forward_hook(correct) for layer in layers]
+    hooks = [layer.register_forward_pre_hook(start) for layer in layers]
+    hooks += [layer.register_forward_hook(correct) for layer in layers]
     net.train()(images)
     for hook in hooks:
         hook.remove()

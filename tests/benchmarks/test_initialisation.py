@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import StochasticDepth
 
 import lit_models
 from benchmarks.initialisation import (
@@ -24,18 +25,26 @@ def outputs(net, images):
     return found
 
 
-@pytest.mark.parametrize("name", lit_models.names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        *lit_models.canonical_names(),
+        *lit_models.canonical_names(lit_models.SEGMENTATION),
+        "googlenet_bn",
+    ],
+)
 def test_lsuv_gives_every_layer_its_mean_and_deviation(name):
     size = max(lit_models.entry(name).min_size, 48)
     net = lit_models.build(name, image_size=size)
     images = torch.randn(16, 1, size, size)
     for module in net.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, (nn.Dropout, StochasticDepth)):
             module.p = 0.0  # the same pass twice
     initialise(net, "lsuv", images)
     found = outputs(net.train(), images)
-    *hidden, (_, logits) = found.items()
-    for layer, output in hidden:
+    *_, last = (key for key, module in net.named_modules() if isinstance(module, LAYERS))
+    logits = found.pop(last)
+    for layer, output in found.items():
         if net.get_submodule(layer).bias is None:
             assert output.std().item() == pytest.approx(HIDDEN_STD, rel=1e-2)
         else:
@@ -58,6 +67,33 @@ def test_lsuv_leaves_the_rest_alone():
             assert module.num_batches_tracked == 0
             assert (module.weight == 1).all()
     assert not any(module._forward_hooks for module in net.modules())
+
+
+class Attention(nn.Module):
+    """Reads the weights of a linear layer that it does not call, and calls another twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Linear(6, 8)
+        self.attend = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.twice = nn.Linear(8, 8)
+        self.logits = nn.Linear(8, 5)
+
+    def forward(self, images):
+        tokens = self.embed(images[:, 0])  # (N, 12, 8)
+        tokens = tokens + self.attend(tokens, tokens, tokens)[0]
+        return self.logits(self.twice(self.twice(tokens)).mean(1))
+
+
+def test_lsuv_of_layers_on_tokens_and_of_weights_that_others_read():
+    net = Attention()
+    before = net.attend.out_proj.weight.clone()
+    images = torch.randn(16, 1, 12, 6)
+    initialise(net, "lsuv", images)
+    assert torch.equal(net.attend.out_proj.weight, before)
+    tokens = net.embed(images[:, 0])
+    torch.testing.assert_close(tokens.mean((0, 1)), torch.full((8,), HIDDEN_MEAN))
+    assert net(images).std().item() == pytest.approx(LOGIT_STD, rel=1e-2)
 
 
 def test_no_class_of_nin_starts_dead():
