@@ -1,6 +1,10 @@
 """Convolutional networks as plain modules that return logits, and what can be said of them."""
 
 from lit_models.cost import Cost, cost
+from lit_models.effective_receptive_field import (
+    EffectiveReceptiveField,
+    effective_receptive_field,
+)
 from lit_models.receptive_field import ReceptiveField, receptive_field
 from lit_models.registry import (
     CLASSIFICATION,
@@ -21,6 +25,7 @@ __all__ = [
     "CLASSIFICATION",
     "SEGMENTATION",
     "Cost",
+    "EffectiveReceptiveField",
     "Entry",
     "ModelError",
     "Published",
@@ -29,6 +34,7 @@ __all__ = [
     "canonical_names",
     "check_image_size",
     "cost",
+    "effective_receptive_field",
     "entry",
     "names",
     "receptive_field",
