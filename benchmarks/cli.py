@@ -74,7 +74,7 @@ def make_parser() -> Parser:
         help=f"{protocols.AUTO} (the default), {', '.join(protocols.names())}, or a YAML file",
     )
 
-    study = verb("study", "measure one question of its own", "--results")
+    study = verb("study", "measure one question of its own", "--results", "--data_dir")
     study.add_argument("study", type=str, help=", ".join(studies.names()))
     study.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
     study.add_argument("--force", action="store_true", help="measure again")

@@ -88,7 +88,7 @@ def study(args: Namespace) -> int:
     device = environment.resolve_device(args.device)
     folder = args.results / "studies" / args.study
     _check_writable(folder)
-    print(studies.load(args.study).run(folder, device, args.force))
+    print(studies.load(args.study).run(folder, device, args.force, args.data_dir))
     print(f"written to {folder}")
     return 0
 

@@ -9,6 +9,10 @@ from lit_models.catalogue import (
     select,
 )
 from lit_models.cost import Cost, cost
+from lit_models.effective_receptive_field import (
+    EffectiveReceptiveField,
+    effective_receptive_field,
+)
 from lit_models.external import check
 from lit_models.receptive_field import ReceptiveField, receptive_field
 from lit_models.registry import (
@@ -24,6 +28,7 @@ __all__ = [
     "CLASSIFICATION",
     "SEGMENTATION",
     "Cost",
+    "EffectiveReceptiveField",
     "Entry",
     "ModelError",
     "Published",
@@ -33,6 +38,7 @@ __all__ = [
     "check",
     "check_image_size",
     "cost",
+    "effective_receptive_field",
     "entry",
     "names",
     "receptive_field",

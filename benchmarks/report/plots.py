@@ -1,11 +1,15 @@
 """Figures fit for a lecture, each drawn from a frame of results as the CSV holds it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from adjustText import adjust_text
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
 from benchmarks.report.table import in_words
@@ -124,6 +128,58 @@ def kernel_size(rows: pd.DataFrame) -> Figure:
         axes.set_xticks(rows["kernel_size"])
         axes.set_ylim(bottom=0)
     measured.legend(loc="upper left")
+    return figure
+
+
+@plt.rc_context({**STYLE, "axes.grid": False})
+def effective_receptive_field(rows: pd.DataFrame, maps: Mapping[str, np.ndarray]) -> Figure:
+    """What one position looks at, a panel a model, each as large as the theoretical field.
+
+    `maps` holds an (H, W) array a model, its largest weight 1; grey is outside the image.
+    """
+    rows = rows.sort_values("theoretical_size", kind="stable")
+    columns = min(4, len(rows))
+    lines = -(-len(rows) // columns)
+    figure, panels = plt.subplots(
+        lines, columns, figsize=(3 * columns + 1, 3.3 * lines + 0.6), squeeze=False
+    )
+    for axes, row in zip(panels.flat, rows.itertuples(), strict=False):
+        height, width = maps[row.model].shape
+        picture = axes.imshow(
+            maps[row.model].astype(np.float32),
+            norm=PowerNorm(0.5, 0, 1),
+            cmap="magma",
+            extent=(0, width, height, 0),
+        )
+        corner, side = (row.first_column, row.first_row), row.theoretical_size
+        centre = [start + side / 2 for start in corner]
+        line = {"fill": False, "lw": 2}
+        axes.add_patch(
+            Rectangle(corner, side, side, ls="--", color="white", label="theoretical field", **line)
+        )
+        for radius, color, label in (
+            (row.radius_half, "C9", "half of the gradient"),
+            (row.radius_95, "C2", "95 % of the gradient"),
+        ):
+            axes.add_patch(Circle(centre, radius, color=color, label=label, **line))
+        view = 0.54 * side
+        axes.set_xlim(centre[0] - view, centre[0] + view)
+        axes.set_ylim(centre[1] + view, centre[1] - view)
+        axes.set_facecolor("0.4")
+        axes.set_title(f"{row.model}, {side} px", loc="left")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    for axes in panels.flat[len(rows) :]:
+        axes.set_axis_off()
+    figure.legend(
+        handles=panels[0, 0].patches,
+        loc="outside lower left",
+        ncols=3,
+        frameon=True,
+        facecolor="0.2",
+        labelcolor="white",
+    )
+    figure.colorbar(picture, ax=panels, label="gradient, its maximum = 1", shrink=0.8)
     return figure
 
 

@@ -1,7 +1,8 @@
 """One file a question, each with two functions that return its table in markdown.
 
-`run(folder, device, force)` measures, unless that is done, and writes `results.csv`;
-`rebuild(folder)` draws table and plots from it.
+`run(folder, device, force, data_dir)` measures, unless that is done, and writes `results.csv`, and
+beside it what a row cannot hold; `rebuild(folder)` draws table and plots from these. `data_dir` is
+where datasets are looked for.
 """
 
 import importlib

@@ -27,8 +27,10 @@ STATEMENTS = {
 ROUNDS, SECONDS_A_ROUND = 5, 0.2
 
 
-def run(folder: Path, device: str, force: bool = False) -> str:
+def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = None) -> str:
     """Measure, unless measured already, write `results.csv` and rebuild what is drawn from it.
+
+    The images are random numbers: `data_dir` is not looked at.
 
     Returns:
         The table in markdown.

@@ -1,0 +1,117 @@
+"""What a net can see against what it looks at: theoretical and effective receptive field.
+
+Nets as they are initialised, before any training, on real images of Fashion-MNIST: the gradient of
+the central position of the last map (Luo et al., 2016), and the square it could depend on.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+import datamodules
+import lit_models
+from benchmarks import environment
+from benchmarks.initialisation import initialise
+from benchmarks.plan import code_digest, digest
+from benchmarks.records import identity, now, write_whole
+from benchmarks.report import plots
+from datamodules.image_data import DeviceResidentDataModule
+
+MODELS = ("lenet", "alexnet", "vgg11", "nin", "googlenet", "densenet", "resnet18")
+SETTINGS = {"dataset": "fashion_mnist", "image_size": 224, "images": 32, "init": "lsuv", "seed": 0}
+BOX = ["first_row", "last_row", "first_column", "last_column"]
+
+
+def run(folder: Path, device: str, force: bool = False, data_dir: Path = Path("data")) -> str:
+    """Measure, unless measured already, write `results.csv`, `maps.npz` and what is drawn of them.
+
+    Returns:
+        The table in markdown.
+
+    Raises:
+        DataError: the dataset is not to be had.
+    """
+    path = folder / "results.csv"
+    dataset = datamodules.load(SETTINGS["dataset"], data_dir)
+    nets = [lit_models.entry(model).builder.__module__ for model in MODELS]
+    measuring = ["lit_models.receptive_field", "lit_models.effective_receptive_field"]
+    code = code_digest([__name__, "benchmarks.initialisation", *measuring, *nets])
+    where = [device, torch.__version__, identity(folder.parents[1])]
+    key = digest([MODELS, SETTINGS, dataset.digest, code, *where])[:16]
+    measured = path.exists() and (pd.read_csv(path, dtype={"key": str})["key"] == key).all()
+    if force or not measured:
+        rows, maps = measure(dataset, torch.device(device))
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(folder / "maps.npz", **maps)
+        write_whole(path, rows.assign(key=key).to_csv(index=False))
+    return rebuild(folder)
+
+
+def rebuild(folder: Path) -> str:
+    """Write `table.md` and `plots/` from `results.csv` and `maps.npz`; returns the table."""
+    rows = pd.read_csv(folder / "results.csv")
+    with np.load(folder / "maps.npz") as maps:
+        figure = plots.effective_receptive_field(rows, maps)
+    plots.save(figure, folder / "plots" / "effective_receptive_field.png")
+    markdown = table(rows)
+    (folder / "table.md").write_text(markdown + "\n")
+    return markdown
+
+
+def measure(
+    dataset: datamodules.ImageDataset, device: torch.device
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """One row a model, and for each its map (H, W) in half precision, the largest weight 1."""
+    data = DeviceResidentDataModule(
+        dataset,
+        device,
+        image_size=SETTINGS["image_size"],
+        batch_size=SETTINGS["images"],
+        train_examples=SETTINGS["images"],
+    )
+    images, _ = next(iter(data.train_dataloader()))
+    shape = {"image_size": SETTINGS["image_size"], "in_channels": dataset.channels}
+    stamp = {**environment.describe(device), **SETTINGS, "data_source": dataset.source}
+    rows, maps = [], {}
+    for model in MODELS:
+        torch.manual_seed(SETTINGS["seed"])
+        net = lit_models.build(model, num_classes=len(dataset.classes), **shape).to(device)
+        initialise(net, SETTINGS["init"], images)
+        effective = lit_models.effective_receptive_field(net, images)
+        row = {
+            "model": model,
+            "layer": effective.field.name,
+            "theoretical_size": effective.field.size,
+            "sees_all": effective.field.sees_all,
+            "radius_half": effective.radius(0.5),
+            "radius_95": effective.radius(0.95),
+            **dict(zip(BOX, effective.box, strict=True)),
+        }
+        rows.append(row | stamp | {"finished_at": now()})
+        maps[model] = (effective.weights / effective.weights.max()).numpy().astype(np.float16)
+    return pd.DataFrame(rows), maps
+
+
+def table(rows: pd.DataFrame) -> str:
+    """The measurements in markdown, and under them what they rest on."""
+    shown = pd.DataFrame(
+        {
+            "model": rows["model"],
+            "image size": rows["image_size"],
+            "theoretical size": rows["theoretical_size"],
+            "radius, half": rows["radius_half"].map("{:.1f}".format),
+            "radius, 95 %": rows["radius_95"].map("{:.1f}".format),
+        }
+    )
+    first = rows.iloc[0]
+    caption = (
+        "In pixels. Theoretical size: side of the square the central position of the last map may "
+        "depend on, which may reach beyond the image. Radius: of the circle around it that holds "
+        "half, or 95 %, of its absolute gradient inside the image, averaged over {images} training "
+        "images of {image_size} px. Nets as initialised ({init}, seed {seed}), not trained. "
+        "{data_source}; device: {device}; torch {torch_version}; commit: {commit}; "
+        "finished: {finished_at}."
+    ).format(**first)
+    return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{caption}"
