@@ -2,6 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+import lit_models
+
 
 class Function(nn.Module):
     def __init__(self, function):
@@ -17,3 +19,17 @@ class Function(nn.Module):
 def as_net():
     """Makes a net of a function of images (N, 2, H, W) and a weight (2, 2, 3, 3)."""
     return Function
+
+
+# Deep siblings of other nets: what takes arithmetic takes them a minute together.
+DEEP = {"densenet121", "resnet101", "resnet101_option_c", "resnet152", "unet_wide"} | {
+    f"efficientnet_b{scale}" for scale in range(1, 8)
+}
+
+
+def pytest_generate_tests(metafunc):
+    """Tests that ask for `every_model` are run for each; deep ones when slow tests are."""
+    if "every_model" in metafunc.fixturenames:
+        marks = {name: pytest.mark.slow if name in DEEP else () for name in lit_models.names()}
+        params = [pytest.param(name, marks=mark) for name, mark in marks.items()]
+        metafunc.parametrize("every_model", params, scope="module")

@@ -11,12 +11,6 @@ from lit_models.classifier import forward_loss
 MODELS = lit_models.names()
 EXTRA = 8  # px above the minimum size, so that maps at the end are not all of one pixel
 
-# Deep siblings of other nets: what takes arithmetic takes them minutes.
-DEEP = {"densenet121", "resnet101", "resnet101_option_c", "resnet152"} | {
-    f"efficientnet_b{scale}" for scale in range(1, 8)
-}
-MODELS_BY_SPEED = [pytest.param(n, marks=pytest.mark.slow if n in DEEP else ()) for n in MODELS]
-
 
 def logits_shape(name, batch, classes, size):
     if lit_models.entry(name).task == lit_models.SEGMENTATION:
@@ -29,12 +23,12 @@ def random_labels(name, batch, classes, size):
     return torch.randint(classes, (shape[0], *shape[2:]))
 
 
-@pytest.fixture(scope="module", params=MODELS_BY_SPEED)
-def built(request):
+@pytest.fixture(scope="module")
+def built(every_model):
     """A name and its net for small grey images, built once for all tests of it."""
     torch.manual_seed(0)
-    size = lit_models.entry(request.param).min_size + EXTRA
-    return request.param, lit_models.build(request.param, image_size=size), size
+    size = lit_models.entry(every_model).min_size + EXTRA
+    return every_model, lit_models.build(every_model, image_size=size), size
 
 
 @pytest.mark.parametrize("name", MODELS)
