@@ -14,8 +14,9 @@ import lit_models
 from benchmarks.protocol import Protocol
 from datamodules import ImageDataset
 
-# Code that decides the numbers of every run; a model's own file comes on top.
+# Code that decides the numbers of every run; a model's own files come on top.
 _TRAINING = (
+    "benchmarks.checkpoints",
     "benchmarks.initialisation",
     "benchmarks.optimization",
     "benchmarks.train",
@@ -32,9 +33,32 @@ def digest(content: object) -> str:
 
 
 def code_digest(modules: Iterable[str]) -> str:
-    """A hash of what modules do: comments and layout do not count."""
-    files = [Path(importlib.util.find_spec(module).origin) for module in modules]
-    return digest([ast.dump(ast.parse(file.read_bytes())) for file in files])
+    """A hash of what modules do: comments, docstrings and layout do not count.
+
+    What they import of `lit_models` counts too, but for its register.
+    """
+    trees: dict[str, ast.Module] = {}
+    pending = list(modules)
+    while pending:
+        module = pending.pop()
+        if module not in trees and module != "lit_models.registry":
+            tree = ast.parse(Path(importlib.util.find_spec(module).origin).read_bytes())
+            trees[module] = tree
+            pending += [
+                node.module
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom)
+                and (node.module or "").startswith("lit_models.")
+            ]
+    return digest([ast.dump(_without_docstrings(tree)) for _, tree in sorted(trees.items())])
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return tree
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,9 @@ class DeviceResidentDataModule(L.LightningDataModule):
 class DeviceLoader:
     """Batches of resident examples, made on their device.
 
+    `state_dict` says how many batches of an epoch were served; after `load_state_dict` the next
+    epoch begins behind them.
+
     Args:
         images: uint8 (N, C, H, W).
         labels: int64 (N,), on the same device.
@@ -135,6 +138,13 @@ class DeviceLoader:
         self.memory_format = memory_format
         self.shuffle_seed = shuffle_seed
         self.augmentation = augmentation
+        self._served = self._skipped = 0
+
+    def state_dict(self) -> dict[str, int]:
+        return {"batches": self._served % len(self)}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self._skipped = state["batches"]
 
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch_size)
@@ -150,13 +160,15 @@ class DeviceLoader:
             order = torch.randperm(count, generator=generator).to(device)
             flips = (torch.rand(count, generator=generator) < 0.5).to(device)
             shifts = (torch.rand(count, 2, generator=generator) * 2 - 1).to(device)
-        for start in range(0, count, self.batch_size):
+        self._served, self._skipped = self._skipped, 0
+        for start in range(self._served * self.batch_size, count, self.batch_size):
             chosen = order[start : start + self.batch_size]
             images = self.prepare(self.images[chosen])
             if "flip" in self.augmentation:
                 images = flip(images, flips[chosen])
             if "crop" in self.augmentation:
                 images = crop(images, shifts[chosen])
+            self._served += 1
             yield images.contiguous(memory_format=self.memory_format), self.labels[chosen]
 
 

@@ -1,5 +1,6 @@
 """Figures fit for a lecture, each drawn from a frame of results as the CSV holds it."""
 
+import io
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -7,6 +8,8 @@ import pandas as pd
 from adjustText import adjust_text
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from benchmarks.records import write_whole
 
 STYLE = {
     "figure.dpi": 150,
@@ -23,9 +26,10 @@ STYLE = {
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG and let go of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    image = io.BytesIO()
+    figure.savefig(image, format="png")
     plt.close(figure)
+    write_whole(path, image.getvalue())
 
 
 @plt.rc_context(STYLE)
