@@ -26,7 +26,6 @@ endif
 
 BENCH := $(PY) -m benchmarks
 FORCED := $(if $(filter-out 0 no false,$(FORCE)),--force)
-
 LIMITED := $(if $(TIMEOUT),--timeout '$(TIMEOUT)')
 
 .DEFAULT_GOAL := help
