@@ -25,7 +25,7 @@ SECONDS = 30.0  # between two checkpoints within an epoch
 _STATE = "run"  # where the state that Lightning does not know of lies in its checkpoint
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The process was told to terminate; the training is saved as far as it came."""
 
 
@@ -195,4 +195,4 @@ class Checkpoints(Checkpoint):
                 self._warned = True
             self._since, self._saved = time.perf_counter(), time.monotonic()
         if self._stop:
-            raise Stopped
+            raise StoppedError

@@ -20,7 +20,7 @@ from typing import Protocol
 
 import torch
 
-from benchmarks.checkpoints import SECONDS, Stopped
+from benchmarks.checkpoints import SECONDS, StoppedError
 from benchmarks.divergence import DivergedError
 from benchmarks.plan import RunSpec
 from benchmarks.records import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
@@ -202,7 +202,7 @@ def _run(
         record = train(
             spec, options.data_dir, options.progress_bar, checkpoint, options.checkpoint_seconds
         )
-    except Stopped:
+    except StoppedError:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
     except DivergedError as error:

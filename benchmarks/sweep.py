@@ -64,8 +64,7 @@ def sweep(
             due.append(_Run(len(due) + 1, spec, store.lock(spec), before))
     try:
         with _Progress(len(due), executor.jobs) as progress, _signals() as signals:
-            for record in _carry_out(due, store, executor, force, progress, signals):
-                records.append(record)
+            records.extend(_carry_out(due, store, executor, force, progress, signals))
     except KeyboardInterrupt as interrupt:
         done = sum(record.status == OK for record in records)
         kept = f"{done} of {len(specs)} runs are finished and kept in {store.root}"

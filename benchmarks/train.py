@@ -45,7 +45,7 @@ def train(
     Raises:
         DataError: the data are not to be had.
         DivergedError: the loss is no longer finite.
-        Stopped: the process was told to terminate, and the training is saved.
+        StoppedError: the process was told to terminate, and the training is saved.
     """
     _quieten()
     protocol, device = spec.protocol, torch.device(spec.device)

@@ -33,7 +33,9 @@ _counts = {"injected": 0, "survived": 0}
 
 def pytest_terminal_summary(terminalreporter):
     if _counts["injected"]:
-        terminalreporter.write_line("faults: {injected} injected, {survived} survived".format(**_counts))
+        terminalreporter.write_line(
+            "faults: {injected} injected, {survived} survived".format(**_counts)
+        )
 
 
 @pytest.fixture
@@ -69,7 +71,9 @@ def run_sweep(specs, image_folder, tmp_path_factory):
     """Carries out the sweep in a results folder, struck by a fault or not."""
     data_dir = tmp_path_factory.mktemp("data")
 
-    def run(results: Path, fault: saboteur.Fault | None = None, specs=specs, force=False, **options):
+    def run(
+        results: Path, fault: saboteur.Fault | None = None, specs=specs, force=False, **options
+    ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CIFAR10_IMAGES", str(image_folder))
             patch.setattr(executors, "_run", partial(saboteur.run, fault))
