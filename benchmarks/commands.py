@@ -114,7 +114,7 @@ def rebuild(args: Namespace) -> int:
     measured = [folder for folder in measured if (folder / "results.csv").exists()]
     if not comparisons and not measured:
         raise UsageError(f"no records in {args.results}; `make bench` makes them")
-    for folder in (*comparisons, *measured):
+    for folder in measured:
         _check_writable(folder)
     for folder in comparisons:
         print(f"{folder}\n\n{report.rebuild(folder)}\n")

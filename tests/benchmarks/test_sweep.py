@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from benchmarks import sweep as sweeps
 from benchmarks.executors import LocalExecutor
@@ -40,6 +41,20 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(make_spec, tmp
     assert "the loss became" in first.error
     (again,) = sweep([diverges], store, tmp_path, force=False)
     assert again.status == DIVERGED
+
+
+def test_several_runs_at_once_share_the_machine(make_spec, tmp_path, capsys):
+    specs = [make_spec(seed=seed) for seed in range(3)]
+    records = sweep(specs, RecordStore(tmp_path), tmp_path, force=False, jobs=2)
+    assert {record.seed for record in records} == {0, 1, 2}
+    threads = max(1, torch.get_num_threads() // 2)
+    for record in records:
+        assert (record.status, record.jobs) == (OK, 2)
+        assert record.device.endswith(f", {threads} threads")
+    lines = capsys.readouterr().out.splitlines()
+    # The second begins before the first has ended.
+    assert [line.endswith("...") for line in lines[:2]] == [True, True]
+    assert sum(": test accuracy" in line for line in lines) == 3
 
 
 def kill_self(spec, checkpoint, options, sender):
