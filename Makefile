@@ -67,7 +67,7 @@ test: $(READY) ## run the tests
 	$(PY) -m pytest
 
 faults: $(READY) ## kill, starve and corrupt sweeps, and see that nothing is lost
-	$(PY) -m pytest tests/faults -m '' -s
+	$(PY) -m pytest tests/faults -m ''
 
 lint: $(READY) ## check style
 	$(PY) -m ruff check .

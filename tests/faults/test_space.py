@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 
 from benchmarks import cli
-from benchmarks.records import FAILED
 from tests.faults.saboteur import Fault
 
 
@@ -26,25 +25,25 @@ def mounted(arguments, folder):
         subprocess.run(["umount", folder], check=True)
 
 
-@pytest.fixture
-def limit_file_size():
-    """Files of this process and of those it starts can grow to so many bytes, then no more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def limit_file_size(size):
+    return partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
 
 
+@pytest.mark.faults
 def test_a_record_that_does_not_fit_fails_its_run_and_the_rest_runs(
-    run_sweep, specs, check, tmp_path, counted, limit_file_size
+    command, check, tmp_path, counted
 ):
     counted(2)
-    limit_file_size(1500)  # more than the identity has, and less than a record
-    result = run_sweep(tmp_path)
-    limit_file_size(resource.RLIM_INFINITY)
-    assert [record.status for record in result] == [FAILED, FAILED]
-    assert all("cannot be written: File too large" in record.error for record in result)
+    limit = limit_file_size(1500)  # more than the identity has, and less than a record
+    process = command(tmp_path, preexec_fn=limit)
+    output, errors = process.communicate(timeout=200)
+    assert process.returncode != 0
+    assert output.count("failed: its record cannot be written: File too large") == 2
+    assert "Traceback" not in errors
     assert not list(tmp_path.rglob("*.part"))
-    run_sweep(tmp_path)
+    done = command(tmp_path)
+    _, errors = done.communicate(timeout=200)
+    assert done.returncode == 0, errors
     check(tmp_path)
 
 
@@ -53,7 +52,7 @@ def test_a_checkpoint_that_does_not_fit_is_said_once_and_the_run_goes_on(
     command, check, tmp_path, counted
 ):
     counted()
-    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (8_000, 8_000))
+    limit = limit_file_size(8_000)
     process = command(tmp_path, "--checkpoint-seconds=0", preexec_fn=limit)
     _, errors = process.communicate(timeout=200)
     for seed in (0, 1):
