@@ -5,6 +5,9 @@ SEEDS ?= 0#               such as 0,1,2
 DEVICE ?= auto#           auto, cpu, cuda or mps
 RESULTS ?= results#       folder for records, tables and plots
 DATA_DIR ?= data#         folder where datasets are looked for and put
+EXECUTOR ?= local#        who carries out the runs
+JOBS ?= 1#                runs at a time, with the threads divided among them
+TIMEOUT ?=#               seconds a run may take
 FORCE ?=#                 1 runs again what has finished
 MODEL ?= lenet#           for describe
 STUDY ?= kernel_size#     for study
@@ -23,9 +26,10 @@ endif
 
 BENCH := $(PY) -m benchmarks
 FORCED := $(if $(filter-out 0 no false,$(FORCE)),--force)
+LIMITED := $(if $(TIMEOUT),--timeout '$(TIMEOUT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data bench describe study report notebook test lint format clean
+.PHONY: help setup data bench describe study report notebook test faults lint format clean
 
 help: ## show targets and variables
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,10 +47,9 @@ data: $(READY) ## find, or fetch, and verify DATASET
 	@$(BENCH) data --dataset '$(DATASET)'
 
 bench: $(READY) ## train MODELS under PROTOCOL, compare them, time kernel sizes
-	@$(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' \
-		--device '$(DEVICE)' --results '$(RESULTS)' $(FORCED); status=$$?; \
-	if [ $$status -gt 1 ]; then exit $$status; fi; \
-	$(BENCH) study kernel_size --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED) && exit $$status
+	@exec $(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' \
+		--device '$(DEVICE)' --executor '$(EXECUTOR)' --jobs '$(JOBS)' $(LIMITED) --results '$(RESULTS)' \
+		--study kernel_size $(FORCED)
 
 describe: $(READY) ## say what MODEL is and what it costs, layer by layer
 	@$(BENCH) describe '$(MODEL)'
@@ -62,6 +65,9 @@ notebook: $(READY) ## run notebooks/results.ipynb and keep its outputs
 
 test: $(READY) ## run the tests
 	$(PY) -m pytest
+
+faults: $(READY) ## kill, starve and corrupt sweeps, and see that nothing is lost
+	$(PY) -m pytest tests/faults -m ''
 
 lint: $(READY) ## check style
 	$(PY) -m ruff check .

@@ -17,6 +17,7 @@ from benchmarks.errors import UsageError, unknown
 from benchmarks.protocol import Protocol
 
 INTERRUPTED = 130
+EXECUTORS = ("local",)
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -66,6 +67,13 @@ def make_parser() -> Parser:
     run.add_argument("--dataset", type=str, default="fashion_mnist")
     run.add_argument("--seeds", type=str, default="0", help="whole numbers, by commas")
     run.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
+    run.add_argument("--executor", type=str, default="local", help=", ".join(EXECUTORS))
+    run.add_argument("--jobs", type=int, default=1, help="runs at a time, sharing the threads")
+    run.add_argument("--timeout", type=float, default=None, help="seconds a run may take")
+    run.add_argument(
+        "--checkpoint-seconds", type=float, default=30.0, help="between two within an epoch"
+    )
+    run.add_argument("--study", type=str, default=None, help="a study to measure afterwards")
     run.add_argument("--force", action="store_true", help="run again what has finished")
     run.add_argument(
         "--protocol",
@@ -122,10 +130,18 @@ def parse(argv: list[str], auto: str = "quick") -> Namespace:
 
 def _check_names(options: Namespace) -> None:
     """Refuse unknown names before anything heavy is imported."""
-    known = {"dataset": datamodules.NAMES, "device": DEVICES, "study": studies.names()}
+    known = {
+        "dataset": datamodules.NAMES,
+        "device": DEVICES,
+        "executor": EXECUTORS,
+        "study": studies.names(),
+    }
     for kind, choices in known.items():
-        if kind in options and options[kind] not in choices:
+        if options.get(kind) is not None and options[kind] not in choices:
             raise unknown(kind, options[kind], choices)
+    for kind in ("jobs", "timeout"):
+        if options.get(kind) is not None and not options[kind] > 0:
+            raise UsageError(f"--{kind} must be above 0")
 
 
 def _seeds(values: str) -> list[int]:

@@ -1,5 +1,6 @@
 """What the verbs do. Only those that draw or train import what that takes."""
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -54,9 +55,10 @@ def data(args: Namespace) -> int:
 
 def run(args: Namespace) -> int:
     from benchmarks import report
+    from benchmarks.executors import LocalExecutor
     from benchmarks.plan import check_task, plan, settings_by_model
     from benchmarks.records import OK, RecordStore
-    from benchmarks.sweep import sweep
+    from benchmarks.sweep import Interrupted, sweep
 
     everything = args.protocol.models or None
     patterns = [pattern.strip() for pattern in args.models.split(",") if pattern.strip()]
@@ -74,8 +76,22 @@ def run(args: Namespace) -> int:
     args.protocol.check_examples(len(dataset.train_labels), dataset.name)
 
     specs = plan(settings, dataset, args.protocol, args.protocol_name, args.seeds, device)
-    records = sweep(specs, RecordStore(args.results), args.data_dir, args.force)
+    executor = LocalExecutor(
+        args.data_dir,
+        jobs=args.jobs,
+        timeout=args.timeout,
+        checkpoint_seconds=args.checkpoint_seconds,
+        progress_bar=sys.stdout.isatty(),
+    )
+    try:
+        records = sweep(specs, RecordStore(args.results), executor, args.force)
+    except Interrupted:
+        if list((folder / "runs").glob("*.json")):
+            print(f"\n{report.rebuild(folder)}\nwritten to {folder}")
+        raise
     print(f"\n{report.rebuild(folder)}\nwritten to {folder}")
+    if args.study is not None:
+        study(args)
     return 0 if all(record.status == OK for record in records) else 1
 
 
@@ -102,7 +118,7 @@ def rebuild(args: Namespace) -> int:
     measured = [folder for folder in measured if (folder / "results.csv").exists()]
     if not comparisons and not measured:
         raise UsageError(f"no records in {args.results}; `make bench` makes them")
-    for folder in (*comparisons, *measured):
+    for folder in measured:
         _check_writable(folder)
     for folder in comparisons:
         print(f"{folder}\n\n{report.rebuild(folder)}\n")

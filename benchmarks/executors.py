@@ -1,53 +1,185 @@
-"""Who carries out a plan: on this machine, one fresh process after the other."""
+"""Who carries out a plan: on this machine, each run in a fresh process of its own.
+
+An executor takes runs while it has fewer than `jobs`, and hands back what each left behind; it
+writes nothing but checkpoints. Records, locks and the progress are the sweep's.
+"""
 
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterator
-from multiprocessing import forkserver
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import connection, forkserver
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
+from benchmarks.checkpoints import SECONDS, StoppedError
+from benchmarks.divergence import DivergedError
 from benchmarks.plan import RunSpec
-from benchmarks.records import FAILED, RecordStore, RunRecord
+from benchmarks.records import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
 from datamodules import DataError
 
+Outcome = tuple[RunSpec, RunRecord | None]
 
-def run_each(
-    specs: list[RunSpec], store: RecordStore, data_dir: Path, progress_bar: bool
-) -> Iterator[RunRecord]:
-    """Carry out runs in turn, each in a process of its own, and yield what each left behind.
 
-    Whatever becomes of a run, it leaves a record, and the next one starts.
+class Executor(Protocol):
+    """What the sweep asks of whoever carries out its runs."""
+
+    jobs: int
+
+    def start(self, spec: RunSpec, checkpoint: Path) -> None:
+        """Begin a run, from its checkpoint if there is one."""
+
+    def wait(self, seconds: float) -> Iterable[Outcome]:
+        """The runs that ended, waiting so long for the first; None: stopped, no record."""
+
+    def stop(self) -> None:
+        """Ask every run to close its step, to save and to leave."""
+
+    def kill(self) -> None:
+        """End every run at once."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What every run of a sweep is given that does not change its numbers.
+
+    Args:
+        data_dir: the data folder.
+        threads: of each run; None: as many as PyTorch takes.
+        checkpoint_seconds: time between two checkpoints within an epoch.
+        progress_bar: show the steps of a run, under the bar of the sweep.
     """
+
+    data_dir: Path
+    threads: int | None = None
+    checkpoint_seconds: float = SECONDS
+    progress_bar: bool = False
+
+
+class LocalExecutor:
+    """Runs as processes of this machine, `jobs` at a time, the threads divided among them.
+
+    Args:
+        data_dir: the data folder.
+        jobs: runs at a time.
+        timeout: seconds a run may take before it is killed; None: as long as it likes.
+        checkpoint_seconds: time between two checkpoints within an epoch.
+        progress_bar: show the steps of a run, if there is but one at a time.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        jobs: int = 1,
+        timeout: float | None = None,
+        checkpoint_seconds: float = SECONDS,
+        progress_bar: bool = False,
+    ) -> None:
+        self.jobs, self.timeout = jobs, timeout
+        threads = max(1, torch.get_num_threads() // jobs) if jobs > 1 else None
+        self._options = RunOptions(
+            data_dir, threads, checkpoint_seconds, progress_bar and jobs == 1
+        )
+        self._workers: list[_Worker] = []
+        self._stopping = False
+
+    def start(self, spec: RunSpec, checkpoint: Path) -> None:
+        context = _context()
+        receiver, sender = context.Pipe(duplex=False)
+        arguments = (spec, checkpoint, self._options, sender)
+        process = context.Process(target=_run, args=arguments)
+        process.start()
+        sender.close()
+        deadline = time.monotonic() + self.timeout if self.timeout else float("inf")
+        self._workers.append(_Worker(spec, process, receiver, deadline))
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        if self._stopping:
+            for worker in self._workers:
+                worker.process.terminate()
+        now = time.monotonic()
+        until = min([now + seconds, *(worker.deadline for worker in self._workers)])
+        receivers = [worker.receiver for worker in self._workers]
+        ready = connection.wait(receivers, timeout=max(0.0, until - now))
+        now = time.monotonic()
+        ended = [w for w in self._workers if w.receiver in ready or w.deadline <= now]
+        return [(worker.spec, self._end(worker, worker.receiver in ready)) for worker in ended]
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def kill(self) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.join()
+        self._workers.clear()
+
+    def _end(self, worker: "_Worker", in_time: bool) -> RunRecord | None:
+        self._workers.remove(worker)
+        record = None
+        if in_time:
+            try:
+                record = worker.receiver.recv()
+            except (EOFError, OSError):
+                record = None  # it died before it had sent one
+            worker.process.join(_SECONDS_TO_EXIT)
+        worker.process.kill()
+        worker.process.join()
+        worker.receiver.close()
+        if record is not None:
+            record.jobs = self.jobs
+        elif not in_time:
+            reason = f"took longer than {self.timeout:g} seconds"
+            record = RunRecord.of(worker.spec, status=TIMEOUT, error=reason)
+        elif not self._stopping:
+            record = _record_of_death(worker.spec, worker.process.exitcode)
+        return record
+
+
+@dataclass(frozen=True, eq=False)
+class _Worker:
+    spec: RunSpec
+    process: multiprocessing.Process
+    receiver: connection.Connection
+    deadline: float
+
+
+# For what libraries do when a process ends, once its record is there.
+_SECONDS_TO_EXIT = 10.0
+
+
+@cache
+def _context() -> multiprocessing.context.BaseContext:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     # Imports are paid for once: each run is forked from a server that has them all.
     context.set_forkserver_preload(["benchmarks.train"])
     if context.get_start_method() == "forkserver":
-        # Ctrl-C reaches every process of the terminal; the parent answers for all.
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # A signal may reach every process of the terminal; the parent answers for all.
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        handlers = [signal.signal(number, signal.SIG_IGN) for number in numbers]
         forkserver.ensure_running()
-        signal.signal(signal.SIGINT, handler)
-    for spec in specs:
-        process = context.Process(target=_run, args=(spec, store, data_dir, progress_bar))
-        process.start()
-        try:
-            process.join()
-        except BaseException:
-            process.kill()
-            process.join()
-            raise
-        if process.exitcode != 0:
-            reason = f"its process ended with status {process.exitcode}"
-            if process.exitcode < 0:
-                reason = f"its process was killed by {signal.Signals(-process.exitcode).name}"
-            store.write(spec, RunRecord.of(spec, status=FAILED, error=reason))
-        yield store.find(spec)
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
+    return context
+
+
+def _record_of_death(spec: RunSpec, status: int) -> RunRecord:
+    if status >= 0:
+        reason = f"its process ended with status {status}"
+        return RunRecord.of(spec, status=FAILED, error=reason)
+    reason = f"its process was killed by {signal.Signals(-status).name}"
+    if -status == signal.SIGKILL:
+        reason += "; perhaps the memory ran out"
+    return RunRecord.of(spec, status=KILLED, error=reason)
 
 
 def _end_with_parent() -> None:
@@ -55,18 +187,39 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _run(spec: RunSpec, store: RecordStore, data_dir: Path, progress_bar: bool) -> None:
+def _run(
+    spec: RunSpec, checkpoint: Path, options: RunOptions, sender: connection.Connection
+) -> None:
+    """What a process of a run does: train, and send the record."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until there is something to save
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from benchmarks.train import train
-    from lit_models.classifier import DivergedError
 
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     try:
-        record = train(spec, data_dir, progress_bar)
-    except (DivergedError, DataError, torch.OutOfMemoryError) as error:
-        record = RunRecord.of(spec, status=FAILED, error=str(error).splitlines()[0])
+        record = train(
+            spec, options.data_dir, options.progress_bar, checkpoint, options.checkpoint_seconds
+        )
+    except StoppedError:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+    except DivergedError as error:
+        record = RunRecord.of(spec, status=DIVERGED, error=str(error))
+    except (DataError, MemoryError, torch.OutOfMemoryError) as error:
+        record = RunRecord.of(spec, status=FAILED, error=_last_line(error))
     except Exception as error:
-        traceback.print_exc(file=sys.stderr)
-        summary = traceback.format_exception_only(error)[-1].strip()
-        record = RunRecord.of(spec, status=FAILED, error=summary)
-    store.write(spec, record)
+        if not _is_out_of_memory(error):
+            traceback.print_exc(file=sys.stderr)
+        record = RunRecord.of(spec, status=FAILED, error=_last_line(error))
+    sender.send(record)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """PyTorch has no error of its own for the memory of the CPU."""
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _last_line(error: Exception) -> str:
+    return traceback.format_exception_only(error)[-1].strip()

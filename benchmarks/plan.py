@@ -4,7 +4,6 @@ import ast
 import hashlib
 import importlib.util
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,8 +16,9 @@ from benchmarks.errors import UsageError
 from benchmarks.protocol import Protocol
 from datamodules import ImageDataset
 
-# Code that decides the numbers of every run; what a model is made of comes on top.
+# Code that decides the numbers of every run; a model's own files come on top.
 _TRAINING = (
+    "benchmarks.checkpoints",
     "benchmarks.initialisation",
     "benchmarks.optimization",
     "benchmarks.train",
@@ -35,21 +35,32 @@ def digest(content: object) -> str:
 
 
 def code_digest(modules: Iterable[str]) -> str:
-    """A hash of what modules do: comments and layout do not count."""
-    files = [Path(importlib.util.find_spec(module).origin) for module in modules]
-    return digest([ast.dump(ast.parse(file.read_bytes())) for file in files])
+    """A hash of what modules do: comments, docstrings and layout do not count.
+
+    What they import of `lit_models` counts too, but for its register.
+    """
+    trees: dict[str, ast.Module] = {}
+    pending = list(modules)
+    while pending:
+        module = pending.pop()
+        if module not in trees and module != "lit_models.registry":
+            tree = ast.parse(Path(importlib.util.find_spec(module).origin).read_bytes())
+            trees[module] = tree
+            pending += [
+                node.module
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom)
+                and (node.module or "").startswith("lit_models.")
+            ]
+    return digest([ast.dump(_without_docstrings(tree)) for _, tree in sorted(trees.items())])
 
 
-def model_modules(model: str) -> list[str]:
-    """The module of a model, and those of `lit_models` from which it takes its parts."""
-    found: set[str] = set()
-    due = {lit_models.entry(model).module}
-    while due:
-        found |= due
-        parts = (part for module in due for part in vars(sys.modules[module]).values())
-        homes = {str(getattr(part, "__module__", "")) for part in parts}
-        due = {home for home in homes if home.startswith("lit_models.")} - found
-    return sorted(found - {"lit_models.registry"})
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return tree
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ class RunSpec:
             "seed": self.seed,
             "device": self.device,
             "torch": version("torch"),
-            "code": code_digest([*model_modules(self.model), *_TRAINING]),
+            "code": code_digest([net.module, *_TRAINING]),
         }
         return digest(settings)[:16]
 

@@ -86,6 +86,9 @@ class Protocol:
     models: dict[str, ModelSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for known in dataclasses.fields(self):
+            is_given = getattr(self, known.name) is not None
+            self._require(known.name, is_given or known.default is None, "given, and not null")
         for field_name in ("image_size", "epochs", "batch_size", "learning_rate"):
             values = [
                 getattr(settings, field_name, 1) for settings in (self, *self.models.values())
@@ -147,12 +150,16 @@ def find(name: str) -> Path:
     """The file of a protocol, by its name or by a path.
 
     Raises:
-        UsageError: neither a known name nor an existing file.
+        UsageError: neither a known name nor a file that can be read.
     """
     if name in names():
         return FOLDER / f"{name}.yaml"
     if Path(name).suffix in (".yaml", ".yml"):
         if Path(name).is_file():
+            try:
+                Path(name).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise UsageError(f"protocol file {name!r} cannot be read: {error}") from None
             return Path(name)
         raise UsageError(f"no protocol file {name!r}; protocols at hand: {', '.join(names())}")
     raise unknown("protocol", name, [AUTO, *names()])

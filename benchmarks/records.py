@@ -2,19 +2,25 @@
 
 import json
 import os
+import re
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 
 import lit_models
-from benchmarks.plan import RunSpec
+from benchmarks.plan import RunSpec, digest
 
-OK, FAILED = "ok", "failed"
+# How a run ended: with numbers; with an error; with a loss that is not finite; by `--timeout`; by
+# a signal from outside, such as that of the system when memory runs out.
+OK, FAILED, DIVERGED, TIMEOUT, KILLED = "ok", "failed", "diverged", "timeout", "killed"
 
 
 def now() -> str:
@@ -27,8 +33,9 @@ class RunRecord:
 
     Accuracies are of examples, or, for segmentation, of pixels. Rates are examples a second,
     `fit_seconds` the whole of the training, `peak_memory_mb` MiB, `train_flops` all FLOPs of the
-    training. `made_in` is the identity of the results folder the run was made for. `history` has an
-    entry an epoch.
+    training. `weights_digest` is a hash of the trained weights. `resumed` counts how often the
+    training went on from a checkpoint, `jobs` how many runs shared the machine. `made_in` is the
+    identity of the results folder the run was made for. `history` has an entry an epoch.
     """
 
     model: str
@@ -52,6 +59,9 @@ class RunRecord:
     peak_memory_mb: float | None = None
     train_flops: float | None = None
     fit_seconds: float | None = None
+    weights_digest: str | None = None
+    resumed: int = 0
+    jobs: int = 1
     image_size: int
     batch_size: int
     epochs: int
@@ -76,7 +86,7 @@ class RunRecord:
     @classmethod
     def of(cls, spec: RunSpec, **values: Any) -> "RunRecord":
         """A record of this run; what the spec knows need not be given."""
-        settings = asdict(spec.protocol)
+        settings = json.loads(json.dumps(asdict(spec.protocol)))  # as they will be read back
         known = {
             "model": spec.model,
             "dataset": spec.dataset,
@@ -97,37 +107,96 @@ NESTED = ("settings", "history")
 COLUMNS = [f.name for f in fields(RunRecord) if f.name not in NESTED]
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
+def write_whole(path: Path, content: str | bytes | memoryview) -> None:
+    """Write a file so that it is there whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; what was there before still is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
-    scratch.write_text(text)
-    os.replace(scratch, path)
+    try:
+        scratch.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(scratch, path)
+    except OSError:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def _scratch(path: Path) -> Iterator[Path]:
+    """What writers of this file left behind that were killed."""
+    return path.parent.glob(f"{path.name}.*.part")
+
+
+def set_aside(path: Path, reason: object) -> None:
+    """Name a damaged file in one line, and rename it so that nothing takes its place."""
+    names = (path.with_name(f"{path.name}.damaged{n or ''}") for n in range(1000))
+    kept = next(name for name in names if not name.exists())
+    outcome = f"kept as {kept.name}"
+    try:
+        path.rename(kept)
+    except OSError as error:
+        outcome = f"left where it is: {error.strerror}"
+    reason = " ".join(str(reason).split())[:200]
+    print(f"benchmarks: {path} is damaged ({reason}); {outcome}", file=sys.stderr)
+
+
+def lock(folder: Path, name: str) -> FileLock:
+    """A lock among all processes that work on a folder; it ends with the process that holds it."""
+    path = folder / ".locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
 
 
 def identity(results: Path) -> str:
     """What tells this results folder from its clones: a name in a file git ignores."""
     path = results / ".identity"
     if not path.exists():
-        write_whole(path, uuid.uuid4().hex)
-    return path.read_text()
+        with lock(results, "identity"):
+            if not path.exists():
+                write_whole(path, uuid.uuid4().hex)
+    return path.read_text(errors="replace")
 
 
 class RecordStore:
-    """The records of a results folder: `<dataset>/<protocol>/runs/*.json`."""
+    """The records of a results folder, `<dataset>/<protocol>/runs/*.json`.
+
+    Beside `runs/` lie the checkpoints of unfinished runs, and the locks of runs in progress.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def path(self, spec: RunSpec) -> Path:
-        name = f"{spec.model}-seed{spec.seed}-{spec.key}.json"
-        return self.root / spec.folder / "runs" / name
+        return self.root / spec.folder / "runs" / f"{_name(spec)}.json"
+
+    def checkpoint(self, spec: RunSpec) -> Path:
+        """Where the training of this run is saved until it has a record."""
+        return self.root / spec.folder / "checkpoints" / f"{_name(spec)}.ckpt"
+
+    def lock(self, spec: RunSpec) -> FileLock:
+        """Held by whoever carries out this run."""
+        return lock(self.root / spec.folder, _name(spec))
 
     def write(self, spec: RunSpec, record: RunRecord) -> None:
-        """Write a record so that it is there whole or not at all."""
-        path = self.path(spec)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Write a record so that it is there whole or not at all.
+
+        The checkpoint goes, unless the run was cut short and can go on from there.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
         record.made_in = identity(self.root)
-        write_whole(path, json.dumps(asdict(record), indent=1) + "\n")
+        content = asdict(record)
+        content["checksum"] = digest(content)
+        path, checkpoint = self.path(spec), self.checkpoint(spec)
+        write_whole(path, json.dumps(content, indent=1) + "\n")
+        unneeded = [*_scratch(path), *_scratch(checkpoint)]
+        if record.status in (OK, DIVERGED):
+            unneeded.append(checkpoint)
+        for file in unneeded:
+            with suppress(OSError):
+                file.unlink()
 
     def find(self, spec: RunSpec) -> RunRecord | None:
         """The record of this run, if it left one."""
@@ -172,9 +241,27 @@ def curves(records: list[RunRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def _name(spec: RunSpec) -> str:
+    model = re.sub(r"[^\w.-]", "-", spec.model)  # it may be torchvision/resnet18
+    return f"{model}-seed{spec.seed}-{spec.key}"
+
+
 def _read(path: Path) -> RunRecord | None:
+    """The record in a file, or None if it cannot be had, which is said in one line."""
+    checksum = None
     try:
-        return RunRecord(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        print(f"benchmarks: {path} is no readable record, left out ({error})", file=sys.stderr)
-        return None
+        content = json.loads(path.read_bytes())
+        checksum = content.pop("checksum", None)
+        if checksum not in (None, digest(content)):
+            raise ValueError("its checksum differs")
+        return RunRecord(**content)
+    except OSError as error:
+        print(f"benchmarks: {path} cannot be read: {error.strerror}", file=sys.stderr)
+    except (ValueError, AttributeError, RecursionError) as error:
+        set_aside(path, error)
+    except TypeError as error:
+        if checksum is None:
+            set_aside(path, error)
+        else:  # whole, but with other fields
+            print(f"benchmarks: {path} is of another version, left out", file=sys.stderr)
+    return None

@@ -26,7 +26,8 @@ def synchronize(device: torch.device) -> None:
 class TrainingClock(L.Callback):
     """Times the training loop: batches, steps and metrics, device synchronised at both ends.
 
-    Left out are the first steps, and whatever happens between epochs and after them.
+    Left out are the first steps of each process, and whatever happens between epochs, after them,
+    and while the clock is stopped.
     """
 
     def __init__(self) -> None:
@@ -38,29 +39,54 @@ class TrainingClock(L.Callback):
     def examples_per_sec(self) -> float:
         return self.examples / self.seconds
 
+    def state_dict(self) -> dict[str, float]:
+        return {"examples": self.examples, "seconds": self.seconds}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        self.examples, self.seconds = state["examples"], state["seconds"]
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        done = trainer.global_step
+        ahead = int(trainer.estimated_stepping_batches) - done
+        self._warm_at = done + min(WARMUP_STEPS, ahead // 2)
+        self._start_if_warm(trainer, module)  # a resumed epoch has no start
+
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        total = int(trainer.estimated_stepping_batches)
-        self._warmup = min(WARMUP_STEPS, total // 2)
-        if trainer.global_step >= self._warmup:
-            self._start(module.device)
+        self._start_if_warm(trainer, module)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs, batch, batch_idx: int
     ) -> None:
         if self._started is not None:
             self.examples += len(batch[1])
-        elif trainer.global_step >= self._warmup:
-            self._start(module.device)
+        else:
+            self._start_if_warm(trainer, module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        if self._started is not None:
-            synchronize(module.device)
-            self.seconds += time.perf_counter() - self._started
-            self._started = None
+        self._stop(module.device)
+
+    @contextmanager
+    def stopped(self, device: torch.device) -> Iterator[None]:
+        """Nothing is timed inside."""
+        was_running = self._started is not None
+        self._stop(device)
+        yield
+        if was_running:
+            self._start(device)
+
+    def _start_if_warm(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.global_step >= self._warm_at:
+            self._start(module.device)
 
     def _start(self, device: torch.device) -> None:
         synchronize(device)
         self._started = time.perf_counter()
+
+    def _stop(self, device: torch.device) -> None:
+        if self._started is not None:
+            synchronize(device)
+            self.seconds += time.perf_counter() - self._started
+            self._started = None
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """One run from start to end, in one process."""
 
 import logging
-import time
 import warnings
 from functools import partial
 from itertools import islice
@@ -14,7 +13,9 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 
 import datamodules
 import lit_models
-from benchmarks import environment, timing
+from benchmarks import checkpoints, environment, timing
+from benchmarks.checkpoints import CheckpointFile, Checkpoints
+from benchmarks.divergence import DivergenceWatch
 from benchmarks.initialisation import initialise
 from benchmarks.optimization import make_optimizer, make_scheduler
 from benchmarks.plan import RunSpec
@@ -28,17 +29,26 @@ MODULES = {lit_models.CLASSIFICATION: LitClassifier, lit_models.SEGMENTATION: Li
 INIT_EXAMPLES = 128  # seen by a data-dependent initialisation
 
 
-def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecord:
+def train(
+    spec: RunSpec,
+    data_dir: Path,
+    progress_bar: bool = False,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = checkpoints.SECONDS,
+) -> RunRecord:
     """Train, test and time one net as `spec` says.
 
     Args:
         spec: the run.
         data_dir: the data folder.
         progress_bar: show the steps of the run, under the bar of the sweep.
+        checkpoint: the file from which the training goes on, and in which it is saved; None: none.
+        checkpoint_seconds: time between two checkpoints within an epoch.
 
     Raises:
         DataError: the data are not to be had.
         DivergedError: the loss is no longer finite.
+        StoppedError: the process was told to terminate, and the training is saved.
     """
     _quieten()
     protocol, device = spec.protocol, torch.device(spec.device)
@@ -67,7 +77,10 @@ def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecor
     cost = lit_models.cost(net, protocol.image_size, dataset.channels)
     net = net.to(device)
     first_batch, *more = islice(data.train_dataloader(), ceil(INIT_EXAMPLES / protocol.batch_size))
-    initialise(net, protocol.init, torch.cat([images for images, _ in (first_batch, *more)]))
+    file = CheckpointFile(checkpoint) if checkpoint else None
+    saved = file.find() if file else None
+    if saved is None:
+        initialise(net, protocol.init, torch.cat([images for images, _ in (first_batch, *more)]))
     del more
     net = net.to(memory_format=memory_format)
 
@@ -77,26 +90,27 @@ def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecor
         partial(make_optimizer, protocol=protocol),
         partial(make_scheduler, protocol=protocol),
     )
-    clock = timing.TrainingClock()
+    clock, watch = timing.TrainingClock(), DivergenceWatch()
+    progress = Checkpoints(checkpoint, checkpoint_seconds, clock, watch)
     trainer = L.Trainer(
         accelerator=spec.device,
         devices=1,
         max_epochs=protocol.epochs,
         precision=protocol.precision,
         gradient_clip_val=protocol.clip_norm,
-        callbacks=[clock, *([_progress_bar()] if progress_bar else [])],
+        plugins=[file] if file else None,
+        callbacks=[clock, watch, progress, *([_progress_bar()] if progress_bar else [])],
         enable_progress_bar=progress_bar,
         logger=False,
-        enable_checkpointing=False,
         enable_model_summary=False,
         limit_val_batches=0,
     )
     timing.reset_peak_memory(device)
-    start = time.perf_counter()
-    trainer.fit(module, datamodule=data)
-    fit_seconds = time.perf_counter() - start
-    peak_memory_mb = timing.peak_memory_mb(device)
+    trainer.fit(module, datamodule=data, ckpt_path=saved)
+    fit_seconds = progress.fit_seconds
+    peak_memory_mb = max(progress.peak_memory_mb, timing.peak_memory_mb(device))
     (scores,) = trainer.test(module, datamodule=data, verbose=False)
+    digest = checkpoints.weights_digest(net)
     evaluated_on = "validation" if protocol.validation_examples else "test"
 
     net = net.to(device)  # Lightning moves a net and its optimizer back to the CPU
@@ -122,6 +136,8 @@ def train(spec: RunSpec, data_dir: Path, progress_bar: bool = False) -> RunRecor
         peak_memory_mb=peak_memory_mb,
         train_flops=flops_per_example * examples * protocol.epochs,
         fit_seconds=fit_seconds,
+        weights_digest=digest,
+        resumed=progress.resumed,
         train_examples=examples,
         data_source=dataset.source,
         history=module.history,

@@ -7,8 +7,11 @@ names a folder or archive of image files, from those. Decoded once and cached be
 import hashlib
 import os
 import sys
+import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -32,6 +35,8 @@ CLASSES = (
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 FULL_SIZE = (50_000, 10_000)
 ARCHIVE, ARCHIVE_MD5 = "cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"
+SPLITS = ("train", "test")
+MAX_UNPACKED = 2**28  # bytes; the files are 186 million
 FOLDER = "cifar-10-batches-py"
 IMAGES_VARIABLE = "CIFAR10_IMAGES"
 
@@ -73,10 +78,8 @@ def _cached(source: Path, key: str, data_dir: Path, decode: Callable[[], dict]) 
     name = f"{source.name}.{key[:16]}.pt"
     places = (source.parent, data_dir)
     for place in places:
-        try:
-            return torch.load(place / name, weights_only=True, mmap=True)
-        except (OSError, RuntimeError, EOFError, ValueError):
-            continue  # absent, or damaged: decode anew
+        if (splits := _from_cache(place / name)) is not None:
+            return splits
     print(f"decoding {source} (once) ...", file=sys.stderr, flush=True)
     splits = decode()
     for place in places:
@@ -89,6 +92,25 @@ def _cached(source: Path, key: str, data_dir: Path, decode: Callable[[], dict]) 
         except OSError:
             continue  # a source may lie where nothing can be written
     return splits
+
+
+def _from_cache(path: Path) -> dict | None:
+    """Decoded images, if they are there and whole; a damaged file is named and set aside."""
+    if not path.is_file():
+        return None
+    try:
+        splits = torch.load(path, weights_only=True, mmap=True)
+        tensors = [splits[f"{split}_{kind}"] for split in SPLITS for kind in ("images", "labels")]
+        if _digest(*tensors) == splits["digest"]:
+            return splits
+    except Exception as error:  # of many kinds, as the damage lies
+        reason = type(error).__name__
+    else:
+        reason = "its digest differs"
+    print(f"{path} is damaged ({reason}), set aside", file=sys.stderr, flush=True)
+    with suppress(OSError):
+        path.replace(path.with_name(f"{path.name}.damaged"))
+    return None
 
 
 def _digest(*tensors: Tensor) -> str:
@@ -108,7 +130,7 @@ def _decode_official(data_dir: Path) -> dict:
     from torchvision.datasets import CIFAR10
 
     tensors = {}
-    for split in ("train", "test"):
+    for split in SPLITS:
         try:
             data = CIFAR10(data_dir, train=split == "train")
         except (RuntimeError, OSError, EOFError):
@@ -124,7 +146,7 @@ def _provide_official(data_dir: Path) -> None:
     if (data_dir / FOLDER).is_dir():
         return
     from torchvision.datasets import CIFAR10
-    from torchvision.datasets.utils import check_integrity, extract_archive
+    from torchvision.datasets.utils import check_integrity, download_url
 
     archive = data_dir / ARCHIVE
     if archive.exists() and not check_integrity(archive, ARCHIVE_MD5):
@@ -132,15 +154,32 @@ def _provide_official(data_dir: Path) -> None:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=data_dir) as scratch:
-            if archive.exists():
-                extract_archive(archive, scratch)
-            else:
+            if not archive.exists():
                 print("fetching CIFAR-10 ...", file=sys.stderr, flush=True)
-                CIFAR10(scratch, download=True)
+                download_url(CIFAR10.url, scratch, ARCHIVE, ARCHIVE_MD5)
                 os.replace(Path(scratch) / ARCHIVE, archive)
+            _unpack(archive, Path(scratch))
             os.replace(Path(scratch) / FOLDER, data_dir / FOLDER)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, tarfile.TarError, EOFError, zlib.error) as error:
         raise DataError(
             f"CIFAR-10 is not in {data_dir} and could not be fetched ({error}); put {ARCHIVE} "
             f"there, or set {IMAGES_VARIABLE} to a folder or archive train/<class>/*.png"
         ) from None
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack plain files and folders, none of them outside of `folder`, and no more than expected.
+
+    Raises:
+        DataError: a link, a path that leads outside, or files larger than CIFAR-10's.
+    """
+    with tarfile.open(archive) as tar:
+        members = tar.getmembers()
+        if not all(member.isfile() or member.isdir() for member in members):
+            raise DataError(f"{archive} holds links or devices; it is not unpacked")
+        if sum(member.size for member in members) > MAX_UNPACKED:
+            raise DataError(f"{archive} is larger than CIFAR-10; it is not unpacked")
+        try:
+            tar.extractall(folder, members, filter="data")
+        except tarfile.FilterError as error:
+            raise DataError(f"{archive} is not unpacked: {error}") from None

@@ -27,6 +27,7 @@ FILES = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+MAX_BYTES = 2**26  # of a decompressed file; the largest has 47 million
 CLASSES = (
     "t-shirt",
     "trouser",
@@ -88,7 +89,8 @@ def _read(folder: Path, name: str) -> bytes:
     if path is None:
         raise DataError(f"{folder / name}.gz is missing; {_remedy(folder)}")
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(MAX_BYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}); {_remedy(folder)}") from None
     except OSError as error:

@@ -109,6 +109,9 @@ class DeviceResidentDataModule(L.LightningDataModule):
 class DeviceLoader:
     """Batches of resident examples, made on their device.
 
+    `state_dict` says how many batches of an epoch were served; after `load_state_dict` the next
+    epoch begins behind them.
+
     Args:
         images: uint8 (N, C, H, W).
         labels: int64 (N,), or masks, uint8 (N, H, W), resized and augmented together with their
@@ -137,6 +140,13 @@ class DeviceLoader:
         self.memory_format = memory_format
         self.shuffle_seed = shuffle_seed
         self.augmentation = augmentation
+        self._served = self._skipped = 0
+
+    def state_dict(self) -> dict[str, int]:
+        return {"batches": self._served % len(self)}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self._skipped = state["batches"]
 
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch_size)
@@ -160,13 +170,15 @@ class DeviceLoader:
                 images = crop(images, shifts[chosen])
             return images
 
-        for start in range(0, count, self.batch_size):
+        self._served, self._skipped = self._skipped, 0
+        for start in range(self._served * self.batch_size, count, self.batch_size):
             chosen = order[start : start + self.batch_size]
             images, labels = self.prepare(self.images[chosen]), self.labels[chosen]
             if labels.dim() > 1:
                 labels = resize_masks(labels, images.shape[-2:])
                 labels = augment(labels[:, None], chosen)[:, 0].long()
             images = augment(images, chosen)
+            self._served += 1
             yield images.contiguous(memory_format=self.memory_format), labels
 
 

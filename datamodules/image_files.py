@@ -19,6 +19,7 @@ from datamodules.dataset import DataError
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 SPLITS = ("train", "test")
+MAX_BYTES = 2**20  # of one image file
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,7 @@ def decode(path: Path, classes: tuple[str, ...], size: int) -> DecodedImages:
         split, label = parts[-3:-1]
         if label not in classes:
             raise DataError(f"{path}: {name} is in no known class; those are {', '.join(classes)}")
-        pixels = _pixels(content, f"{path}: {name}")
-        if pixels.shape != (size, size, 3):
-            height, width = pixels.shape[:2]
-            raise DataError(f"{path}: {name} is {width} x {height} px, not {size} x {size}")
+        pixels = _pixels(content, f"{path}: {name}", size)
         images[split].append((name, pixels, classes.index(label)))
         formats.add(SUFFIXES[PurePosixPath(name).suffix.lower()])
     tensors = {}
@@ -80,30 +78,43 @@ def decode(path: Path, classes: tuple[str, ...], size: int) -> DecodedImages:
     return DecodedImages(" and ".join(sorted(formats)), tensors)
 
 
-def _pixels(content: bytes, name: str) -> np.ndarray:
+def _pixels(content: bytes, name: str, size: int) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as image:
+            image.verify()  # checksums, which decoding alone does not look at
+        with Image.open(io.BytesIO(content)) as image:
+            if image.size != (size, size):
+                width, height = image.size
+                raise DataError(f"{name} is {width} x {height} px, not {size} x {size}")
             return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise DataError(f"{name} is not a readable image") from None
 
 
 def _read(path: Path) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the image files; archives are read as they stand, not unpacked."""
+
+    def check(name: str, size: int) -> None:
+        if size > MAX_BYTES:
+            raise DataError(f"{path}: {name} has {size:,} bytes; images have {MAX_BYTES:,} at most")
+
     try:
         if path.is_dir():
             for file in path.rglob("*"):
                 if file.suffix.lower() in SUFFIXES:
+                    check(str(file), file.stat().st_size)
                     yield file.relative_to(path).as_posix(), file.read_bytes()
         elif zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
-                    if PurePosixPath(name).suffix.lower() in SUFFIXES:
-                        yield name, archive.read(name)
+                for member in archive.infolist():
+                    if PurePosixPath(member.filename).suffix.lower() in SUFFIXES:
+                        check(member.filename, member.file_size)
+                        yield member.filename, archive.read(member)
         else:
             with tarfile.open(path, "r|*") as archive:
                 for member in archive:
                     if member.isfile() and PurePosixPath(member.name).suffix.lower() in SUFFIXES:
+                        check(member.name, member.size)
                         yield member.name, archive.extractfile(member).read()
     except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError) as error:
         raise DataError(f"{path} is truncated or not an archive of images ({error})") from None

@@ -1,6 +1,5 @@
 """The one LightningModule around every classification net."""
 
-import math
 from collections.abc import Callable, Iterable
 
 import lightning as L
@@ -10,10 +9,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
-
-
-class DivergedError(ArithmeticError):
-    """The training loss is no longer a finite number."""
 
 
 def forward_loss(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -43,9 +38,6 @@ class LitClassifier(L.LightningModule):
         num_classes: number of classes.
         optimizer: makes the optimizer of the parameters.
         scheduler: makes the schedule, stepped every batch, from optimizer and number of steps.
-
-    Raises:
-        DivergedError: the loss of an epoch is not finite.
     """
 
     def __init__(
@@ -99,8 +91,6 @@ class LitClassifier(L.LightningModule):
         loss, accuracy = float(self.train_loss.compute()), float(self.train_accuracy.compute())
         self.train_loss.reset()
         self.train_accuracy.reset()
-        if not math.isfinite(loss):
-            raise DivergedError(f"the loss became {loss} in epoch {self.current_epoch + 1}")
         self.history.append(
             {"epoch": self.current_epoch + 1, "loss": loss, "train_accuracy": accuracy}
         )

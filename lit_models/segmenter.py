@@ -23,9 +23,6 @@ class LitSegmenter(LitClassifier):
         num_classes: number of classes, background included.
         optimizer: as of `LitClassifier`.
         scheduler: as of `LitClassifier`.
-
-    Raises:
-        DivergedError: the loss of an epoch is not finite.
     """
 
     def __init__(

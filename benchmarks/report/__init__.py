@@ -1,15 +1,20 @@
 """Records in, table and plots out; nothing here measures anything."""
 
+import sys
 from pathlib import Path
+
+import pandas as pd
 
 from benchmarks import records
 from benchmarks.errors import UsageError
-from benchmarks.records import OK
+from benchmarks.records import OK, write_whole
 from benchmarks.report import plots, table
 
 
 def rebuild(folder: Path) -> str:
     """Write `results.csv`, `curves.csv`, `table.md` and `plots/` of one comparison.
+
+    If these cannot be written, that is said in one line.
 
     Args:
         folder: `<results>/<dataset>/<protocol>`, with records in `runs/`.
@@ -24,11 +29,20 @@ def rebuild(folder: Path) -> str:
     if not found:
         raise UsageError(f"no readable record in {folder / 'runs'}; `make bench` makes them")
     rows = records.frame(found)
-    curves = records.curves(found)
     markdown = table.markdown(rows)
-    rows.to_csv(folder / "results.csv", index=False)
-    curves.to_csv(folder / "curves.csv", index=False)
-    (folder / "table.md").write_text(markdown + "\n")
+    try:
+        with records.lock(folder, "report"):
+            _write(folder, rows, records.curves(found), markdown)
+    except OSError as error:
+        reason = f"table, CSV and plots cannot be written: {error.strerror}"
+        print(f"benchmarks: {folder}: {reason}", file=sys.stderr)
+    return markdown
+
+
+def _write(folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, markdown: str) -> None:
+    write_whole(folder / "results.csv", rows.to_csv(index=False))
+    write_whole(folder / "curves.csv", curves.to_csv(index=False))
+    write_whole(folder / "table.md", markdown + "\n")
     current = table.comparable(rows)
     current = current[current["status"] == OK]
     if not current.empty:
@@ -36,4 +50,3 @@ def rebuild(folder: Path) -> str:
         plots.save(plots.accuracy(current), folder / "plots" / "accuracy.png")
         plots.save(plots.accuracy_against_speed(current), folder / "plots" / "speed.png")
         plots.save(plots.training_curves(curves), folder / "plots" / "curves.png")
-    return markdown

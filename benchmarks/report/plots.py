@@ -1,5 +1,6 @@
 """Figures fit for a lecture, each drawn from a frame of results as the CSV holds it."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
+from benchmarks.records import write_whole
 from benchmarks.report.table import in_words
 
 STYLE = {
@@ -29,9 +31,10 @@ STYLE = {
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG and let go of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    image = io.BytesIO()
+    figure.savefig(image, format="png")
     plt.close(figure)
+    write_whole(path, image.getvalue())
 
 
 @plt.rc_context(STYLE)

@@ -1,5 +1,7 @@
 """The comparison table in markdown: one row a model, and under it what the numbers rest on."""
 
+import re
+
 import pandas as pd
 
 from benchmarks.records import OK
@@ -62,13 +64,13 @@ def _alignment(table: pd.DataFrame) -> list[str]:
 def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
     done = runs[runs["status"] == OK]
     if done.empty:
-        return {"model": model, "parameters": "failed", "_rank": -1.0}
+        return {"model": _escape(model), "parameters": "failed", "_rank": -1.0}
     accuracy, mean_iou = (
         done[f"test_{score}"].fillna(done[f"validation_{score}"])
         for score in ("accuracy", "mean_iou")
     )
     return {
-        "model": model,
+        "model": _escape(model),
         "parameters": f"{done['parameters'].iloc[0]:,.0f}",
         "MACs": f"{done['macs'].iloc[0]:,.0f}",
         "loss": _mean(done["loss"], 3),
@@ -94,14 +96,16 @@ def _mean(values: pd.Series, digits: int) -> str | None:
 def _failures(rows: pd.DataFrame) -> list[str]:
     failed = rows[rows["status"] != OK]
     lines = [
-        f"- {row.model} (seed {row.seed}) {row.status}: {_escape(str(row.error))}"
+        f"- {_escape(row.model)} (seed {row.seed}) {row.status}: {_escape(row.error)}"
         for row in failed.itertuples()
     ]
     return ["\n".join(lines)] if lines else []
 
 
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+def _escape(text: object) -> str:
+    """Text from outside as markdown shows it: no markup, no HTML, one line."""
+    text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\|`*\[\]])", r"\\\1", text)
 
 
 def _provenance(rows: pd.DataFrame, left_out: int) -> str:
@@ -125,6 +129,13 @@ def _provenance(rows: pd.DataFrame, left_out: int) -> str:
     notes = []
     if rows["device"].dropna().nunique() > 1:
         notes.append("Rows were measured on different devices: do not compare their speeds.")
+    if (shared := rows["jobs"].max()) > 1:
+        notes.append(
+            f"Up to {shared:.0f} runs shared the machine: do not compare their speeds with others."
+        )
+    for row in rows[rows["resumed"] > 0].itertuples():
+        times = "once" if row.resumed == 1 else f"{row.resumed:.0f} times"
+        notes.append(f"{_escape(row.model)} (seed {row.seed}) was resumed {times}.")
     if left_out:
         notes.append(f"{left_out} older runs in `results.csv` are not in this table.")
     return " ".join([text + ".", *notes])
@@ -133,6 +144,6 @@ def _provenance(rows: pd.DataFrame, left_out: int) -> str:
 def _values(column: pd.Series, unit: str = "") -> str:
     """The distinct values of a column, in words."""
     return " / ".join(
-        (f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)) + unit
+        (f"{value:,.0f}" if isinstance(value, (int, float)) else _escape(value)) + unit
         for value in column.dropna().drop_duplicates()
     )

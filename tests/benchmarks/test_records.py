@@ -4,7 +4,7 @@ import json
 import pytest
 
 from benchmarks import records
-from benchmarks.plan import code_digest
+from benchmarks.plan import code_digest, digest
 from benchmarks.records import FAILED, RecordStore, RunRecord
 
 # People script against these.
@@ -55,15 +55,41 @@ def test_the_code_of_a_model_counts_but_not_its_comments(tmp_path, monkeypatch):
     assert digests[0] == digests[1] == digests[2] != digests[3]
 
 
+def test_prose_does_not_count_but_what_is_imported_of_the_models_does(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "some_net.py"
+    bodies = ("x = 1", '"""Prose."""\nx = 1', 'x = 1\ndef f():\n    """Prose."""\n    return 2')
+    digests = []
+    for body in (*bodies, bodies[-1].replace("Prose", "Verse")):
+        path.write_text(body)
+        digests.append(code_digest(["some_net"]))
+    assert digests[0] == digests[1] != digests[2] == digests[3]
+    path.write_text("from lit_models.lenet import LeNet\nx = 1")
+    assert code_digest(["some_net"]) == code_digest(["some_net", "lit_models.lenet"])
+
+
+def test_a_record_of_another_version_is_named_and_left_where_it_is(make_spec, tmp_path, capsys):
+    spec, store = make_spec(), RecordStore(tmp_path)
+    content = {**dataclasses.asdict(RunRecord.of(spec)), "a_new_column": 1}
+    path = store.path(spec)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({**content, "checksum": digest(content)}))
+    assert store.find(spec) is None
+    assert "of another version" in capsys.readouterr().err
+    assert path.exists()
+
+
 def test_a_write_that_fails_leaves_the_old_record(make_spec, tmp_path, monkeypatch):
     spec, store = make_spec(), RecordStore(tmp_path)
     store.write(spec, RunRecord.of(spec, error="first"))
+    second = RunRecord.of(spec, error="second")
     monkeypatch.setattr(records.json, "dumps", lambda *a, **k: "half a rec")
     monkeypatch.setattr(records.os, "replace", lambda *a: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
-        store.write(spec, RunRecord.of(spec, error="second"))
+        store.write(spec, second)
     monkeypatch.undo()
     assert store.find(spec).error == "first"
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_an_unreadable_record_is_named_and_the_rest_is_read(make_spec, tmp_path, capsys):

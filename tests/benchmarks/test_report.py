@@ -113,6 +113,19 @@ def test_devices_are_not_mixed_in_silence(store, make_spec):
     assert "do not compare their speeds" in rebuild(store)[1]
 
 
+def test_runs_that_shared_the_machine_or_were_resumed_are_marked(store, make_spec):
+    spec = make_spec("googlenet")
+    store.write(spec, RunRecord.of(spec, **VALUES, jobs=2, resumed=1))
+    _, markdown = rebuild(store)
+    assert "Up to 2 runs shared the machine" in markdown
+    assert "googlenet (seed 0) was resumed once" in markdown
+
+
+def test_text_from_outside_is_no_markup():
+    escaped = table._escape("<b>a</b> [x](y) | `c` *d*\n# e")
+    assert escaped == "&lt;b>a&lt;/b> \\[x\\](y) \\| \\`c\\` \\*d\\* # e"
+
+
 def test_plots_draw_from_the_csv(store):
     folder, _ = rebuild(store)
     rows, curves = (pd.read_csv(folder / f"{name}.csv") for name in ("results", "curves"))

@@ -5,10 +5,16 @@ import sys
 import time
 
 import pytest
+import torch
 
-from benchmarks.records import FAILED, OK, RecordStore, RunRecord
-from benchmarks.sweep import sweep
+from benchmarks import sweep as sweeps
+from benchmarks.executors import LocalExecutor
+from benchmarks.records import DIVERGED, KILLED, OK, RecordStore, RunRecord
 from tests.conftest import ROOT
+
+
+def sweep(specs, store, data_dir, force, **options):
+    return sweeps.sweep(specs, store, LocalExecutor(data_dir, **options), force)
 
 
 def test_runs_have_processes_of_their_own_and_leave_records(make_spec, tmp_path, capsys):
@@ -31,13 +37,27 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(make_spec, tmp
     diverges = make_spec(optimizer="sgd", learning_rate=1e30, clip_norm="null", schedule="constant")
     store, spec = RecordStore(tmp_path), make_spec()
     first, second = sweep([diverges, spec], store, tmp_path, force=False)
-    assert (first.status, second.status) == (FAILED, OK)
+    assert (first.status, second.status) == (DIVERGED, OK)
     assert "the loss became" in first.error
     (again,) = sweep([diverges], store, tmp_path, force=False)
-    assert again.status == FAILED
+    assert again.status == DIVERGED
 
 
-def kill_self(spec, store, data_dir, progress_bar):
+def test_several_runs_at_once_share_the_machine(make_spec, tmp_path, capsys):
+    specs = [make_spec(seed=seed) for seed in range(3)]
+    records = sweep(specs, RecordStore(tmp_path), tmp_path, force=False, jobs=2)
+    assert {record.seed for record in records} == {0, 1, 2}
+    threads = max(1, torch.get_num_threads() // 2)
+    for record in records:
+        assert (record.status, record.jobs) == (OK, 2)
+        assert record.device.endswith(f", {threads} threads")
+    lines = capsys.readouterr().out.splitlines()
+    # The second begins before the first has ended.
+    assert [line.endswith("...") for line in lines[:2]] == [True, True]
+    assert sum(": test accuracy" in line for line in lines) == 3
+
+
+def kill_self(spec, checkpoint, options, sender):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -45,8 +65,8 @@ def test_a_killed_run_leaves_a_record(make_spec, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.executors._run", kill_self)
     store, spec = RecordStore(tmp_path), make_spec()
     (record,) = sweep([spec], store, tmp_path, force=False)
-    assert record.status == FAILED
-    assert record.error == "its process was killed by SIGKILL"
+    assert record.status == KILLED
+    assert record.error == "its process was killed by SIGKILL; perhaps the memory ran out"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

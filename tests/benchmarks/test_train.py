@@ -1,4 +1,6 @@
 import dataclasses
+import itertools
+import time
 
 import lightning as L
 import pytest
@@ -7,10 +9,12 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import lit_models
+from benchmarks.checkpoints import CheckpointFile
+from benchmarks.divergence import DivergedError
 from benchmarks.records import OK
 from benchmarks.train import train
 from datamodules.image_data import DeviceResidentDataModule
-from lit_models.classifier import DivergedError, LitClassifier
+from lit_models.classifier import LitClassifier
 
 MEASURED = {
     "examples_per_sec",
@@ -89,8 +93,43 @@ def test_validation_leaves_the_test_set_alone(make_spec, tmp_path):
 
 def test_a_diverged_run_is_stopped_and_named(make_spec, tmp_path):
     spec = make_spec(optimizer="sgd", learning_rate=1e30, clip_norm="null", schedule="constant")
-    with pytest.raises(DivergedError, match="the loss became (nan|inf) in epoch 1"):
+    with pytest.raises(DivergedError, match="the loss became (nan|inf) at step [2-9], epoch [12]"):
         train(spec, tmp_path)
+
+
+def test_a_weight_that_is_not_finite_is_divergence_too(make_spec, tmp_path, monkeypatch):
+    """Of the last step no loss tells."""
+    step, steps = torch.optim.AdamW.step, itertools.count(1)
+
+    def spoil(optimizer, *args, **kwargs):
+        step(optimizer, *args, **kwargs)
+        if next(steps) == 10:
+            with torch.no_grad():
+                optimizer.param_groups[0]["params"][0][0] = float("inf")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spoil)
+    with pytest.raises(DivergedError, match="a weight is not finite after step 10"):
+        train(make_spec(), tmp_path)
+
+
+def test_saving_changes_nothing_and_is_not_timed(make_spec, tmp_path, monkeypatch):
+    plain = numbers(train(make_spec(), tmp_path))
+    path = tmp_path / "saved.ckpt"
+    save, now, spent = CheckpointFile.save_checkpoint, time.perf_counter, 0.0
+
+    def save_for_hours(*args, **options):
+        nonlocal spent
+        spent += 10_000.0
+        save(*args, **options)
+
+    monkeypatch.setattr(CheckpointFile, "save_checkpoint", save_for_hours)
+    monkeypatch.setattr(time, "perf_counter", lambda: now() + spent)
+    record = train(make_spec(), tmp_path, checkpoint=path, checkpoint_seconds=0.0)
+    assert numbers(record) == plain
+    assert path.exists()
+    assert spent > 10_000.0
+    assert record.fit_seconds < 5_000
+    assert 75 / record.examples_per_sec < 5_000
 
 
 def classifier(net):

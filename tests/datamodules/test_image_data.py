@@ -49,6 +49,25 @@ def test_order_is_a_function_of_seed_and_epoch(small_dataset):
     assert not torch.equal(order(0, 0), order(1, 0))
 
 
+@pytest.mark.parametrize("served", [0, 1, 2, 3])
+def test_an_epoch_goes_on_behind_the_batches_that_were_served(small_dataset, served):
+    options = {"seed": 3, "augmentation": ("flip", "crop")}
+    first = module(small_dataset, **options).train_dataloader()
+    whole = list(first)
+    batches = iter(first)
+    for _ in range(served):
+        next(batches)
+    second = module(small_dataset, **options).train_dataloader()
+    second.load_state_dict(first.state_dict())
+    rest = list(second)
+    expected = whole[served % 3 :]  # of an epoch that was served to the end, the next one
+    assert len(rest) == len(expected)
+    for (images, labels), (expected_images, expected_labels) in zip(rest, expected, strict=True):
+        assert torch.equal(images, expected_images)
+        assert torch.equal(labels, expected_labels)
+    assert len(list(second)) == 3
+
+
 def test_subset_is_the_same_for_every_seed_and_apart_from_validation(small_dataset):
     def examples(seed, evaluation=False):
         options = {"train_examples": 40, "validation_examples": 20, "normalize": False}

@@ -1,0 +1,198 @@
+"""A training saved on its way, so that a run that was cut short goes on to the same numbers."""
+
+import hashlib
+import io
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import CheckpointIO
+from torch import nn
+from torchmetrics import Metric
+
+from benchmarks import timing
+from benchmarks.divergence import DivergenceWatch
+from benchmarks.records import set_aside, write_whole
+
+SECONDS = 30.0  # between two checkpoints within an epoch
+
+_STATE = "run"  # where the state that Lightning does not know of lies in its checkpoint
+
+
+class StoppedError(Exception):
+    """The process was told to terminate; the training is saved as far as it came."""
+
+
+def weights_digest(net: nn.Module) -> str:
+    """A hash of all parameters and buffers, bit by bit, and of their names."""
+    hashed = hashlib.sha256()
+    for name, tensor in net.state_dict().items():
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        flat = tensor.detach().cpu().contiguous().flatten()
+        hashed.update(flat.view(torch.uint8).numpy())
+    return hashed.hexdigest()[:16]
+
+
+class CheckpointFile(CheckpointIO):
+    """The one checkpoint of a run: Lightning's, and after it its SHA-256."""
+
+    _HASH = hashlib.sha256
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._content: dict[str, Any] | None = None
+
+    def find(self) -> Path | None:
+        """The path, if a training can go on from there; a damaged file is named and set aside."""
+        try:
+            content = memoryview(self.path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            print(f"benchmarks: {self.path} cannot be read: {error.strerror}", file=sys.stderr)
+            return None
+        size = self._HASH().digest_size
+        if self._HASH(content[:-size]).digest() != content[-size:]:
+            set_aside(self.path, "its checksum differs")
+            return None
+        saved = io.BytesIO(content[:-size])
+        self._content = torch.load(saved, weights_only=True, map_location="cpu")
+        return self.path
+
+    def load_checkpoint(self, path: Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        content, self._content = self._content, None
+        return content
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Path, storage_options: Any = None
+    ) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        buffer.write(self._HASH(buffer.getbuffer()).digest())
+        write_whole(Path(path), buffer.getbuffer())
+
+    def remove_checkpoint(self, path: Path) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+class Checkpoints(Checkpoint):
+    """Saves a training at the end of each epoch, every so often within, and when told to stop.
+
+    Lightning's checkpoint holds weights, optimizer, schedule, loops and the position in the epoch.
+    This adds random numbers, metrics and history, number of threads and the time taken, so that
+    the training goes on, on the CPU to the bit, as if nothing had been. Time spent on saving, and
+    the time between two processes, are counted nowhere.
+
+    Args:
+        path: the file; None: nothing is saved.
+        seconds: at most so often within an epoch.
+        clock: stands still while a checkpoint is written.
+        watch: has a look at the loss before.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        seconds: float,
+        clock: timing.TrainingClock,
+        watch: DivergenceWatch,
+    ) -> None:
+        self.path, self.interval, self.clock, self.watch = path, seconds, clock, watch
+        self.resumed = 0
+        self.peak_memory_mb = 0.0
+        self._seconds = 0.0
+        self._random: dict[str, Any] | None = None
+        self._stop = self._warned = False
+
+    @property
+    def fit_seconds(self) -> float:
+        """Seconds of training so far, those of earlier processes included."""
+        return self._seconds + time.perf_counter() - self._since
+
+    def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            self._since = time.perf_counter()
+            for metric in module.modules():
+                if isinstance(metric, Metric):
+                    metric.persistent(True)
+
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        device = module.device
+        checkpoint[_STATE] = {
+            "random": {"python": random.getstate(), "cpu": torch.get_rng_state()},
+            "loader": trainer.train_dataloader.state_dict(),
+            "history": module.history,
+            "resumed": self.resumed,
+            "seconds": self._seconds,
+            "peak_memory_mb": max(self.peak_memory_mb, timing.peak_memory_mb(device)),
+            "threads": torch.get_num_threads(),
+        }
+        if device.type != "cpu":
+            accelerator = torch.get_device_module(device)
+            checkpoint[_STATE]["random"]["device"] = accelerator.get_rng_state()
+
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        state = checkpoint[_STATE]
+        module.history[:] = state["history"]
+        self.resumed = state["resumed"] + 1
+        self._seconds = state["seconds"]
+        self.peak_memory_mb = state["peak_memory_mb"]
+        self._random, self._loader = state["random"], state["loader"]
+        # Sums are taken in an order that depends on it.
+        torch.set_num_threads(state["threads"])
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self._random is not None:
+            # Lightning restores it only if it has not asked for the number of steps before.
+            trainer.train_dataloader.load_state_dict(self._loader)
+            random.setstate(self._random["python"])
+            torch.set_rng_state(self._random["cpu"])
+            if "device" in self._random:
+                torch.get_device_module(module.device).set_rng_state(self._random["device"])
+        self._saved = time.monotonic()
+        if self.path is not None:
+            self._handler = signal.signal(signal.SIGTERM, self._on_signal)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs, batch, batch_idx: int
+    ) -> None:
+        due = self._stop or time.monotonic() - self._saved >= self.interval
+        if due and not trainer.is_last_batch:  # the end of the epoch comes at once
+            self._save(trainer, module)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self._save(trainer, module)
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self.path is not None:
+            signal.signal(signal.SIGTERM, self._handler)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self._stop = True
+
+    def _save(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self.path is None:
+            return
+        self.watch.look(trainer)
+        with self.clock.stopped(module.device):
+            self._seconds = self.fit_seconds
+            try:
+                trainer.save_checkpoint(self.path)
+            except OSError as error:
+                if not self._warned:
+                    problem = f"{self.path} cannot be written: {error.strerror}"
+                    print(f"\nbenchmarks: {problem}; the run goes on", file=sys.stderr)
+                self._warned = True
+            self._since, self._saved = time.perf_counter(), time.monotonic()
+        if self._stop:
+            raise StoppedError

@@ -1,0 +1,84 @@
+"""Faults that strike a process from within, at a chosen point of its work."""
+
+import importlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Strikes when something is called for the `nth` time.
+
+    Args:
+        place: `module:function` or `module:Class.method`.
+        nth: which call.
+        after: once the call has returned, rather than before.
+        action: `kill`; `hang`; `tear` (write half of a file, then kill); `exhaust` (the memory);
+            `break` (raise); `terminate` (SIGTERM).
+        seed: of the run it strikes.
+    """
+
+    place: str
+    nth: int = 1
+    after: bool = False
+    action: str = "kill"
+    seed: int = 0
+
+    def __str__(self) -> str:
+        when = "after" if self.after else "at"
+        return f"{self.action} {when} {self.place.rpartition('.')[2]} #{self.nth}"
+
+    def arm(self) -> None:
+        module, _, path = self.place.partition(":")
+        owner = importlib.import_module(module)
+        *parents, name = path.split(".")
+        for parent in parents:
+            owner = getattr(owner, parent)
+        original, calls = getattr(owner, name), count(1)
+
+        def faulty(*args, **kwargs):
+            strikes = next(calls) == self.nth
+            if strikes and not self.after:
+                self._strike(*args)
+            result = original(*args, **kwargs)
+            if strikes and self.after:
+                self._strike(*args)
+            return result
+
+        setattr(owner, name, faulty)
+
+    def _strike(self, *args) -> None:
+        if self.action == "hang":
+            time.sleep(3600)
+        elif self.action == "exhaust":
+            import torch
+
+            torch.empty(2**50)
+        elif self.action == "break":
+            raise RuntimeError("a fault | of <this> net")
+        elif self.action == "terminate":
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            if self.action == "tear":
+                path, content = args
+                scratch = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.part")
+                scratch.parent.mkdir(parents=True, exist_ok=True)
+                content = content.encode() if isinstance(content, str) else bytes(content)
+                scratch.write_bytes(content[: len(content) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(fault: Fault | None, spec, *args) -> None:
+    """`benchmarks.executors._run`, struck by a fault; the step benchmark is kept short."""
+    from benchmarks import executors, timing
+
+    importlib.import_module("tests.faults.tiny")
+    timing.time_steps = partial(timing.time_steps, seconds=0.01)
+    if fault is not None and spec.seed == fault.seed:
+        fault.arm()
+    executors._run(spec, *args)
