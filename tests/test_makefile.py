@@ -28,9 +28,15 @@ def protocol(tmp_path):
     return path
 
 
-def bench(tmp_path, protocol, *arguments, **environment):
-    results = f"RESULTS={tmp_path / 'results'}"
-    return make("bench", results, f"PROTOCOL={protocol}", *arguments, **environment)
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """One folder for all, so that kernel sizes are timed once."""
+    return tmp_path_factory.mktemp("results")
+
+
+def bench(results, protocol, *arguments, **environment):
+    settings = [f"RESULTS={results}", f"PROTOCOL={protocol}"]
+    return make("bench", *settings, *arguments, **environment)
 
 
 def check(folder, done, models, seeds):
@@ -47,13 +53,13 @@ def check(folder, done, models, seeds):
     return rows
 
 
-def test_bench_on_small_data(tmp_path, protocol, image_folder):
-    arguments = [tmp_path, protocol, "MODELS=lenet,resnet*l", "DATASET=cifar10", "SEEDS=0,1"]
+def test_bench_on_small_data(results, protocol, image_folder):
+    arguments = [results, protocol, "MODELS=lenet,resnet*l", "DATASET=cifar10", "SEEDS=0,1"]
     environment = {"CIFAR10_IMAGES": str(image_folder)}
     done = bench(*arguments, **environment)
-    folder = tmp_path / "results" / "cifar10" / "small"
+    folder = results / "cifar10" / "small"
     rows = check(folder, done, ["lenet", "resnet18_d2l"], [0, 1])
-    study = tmp_path / "results" / "studies" / "kernel_size"
+    study = results / "studies" / "kernel_size"
     assert list(pd.read_csv(study / "results.csv")["kernel_size"]) == [1, 3, 5, 7, 9, 11]
     assert (study / "plots" / "kernel_size.png").exists()
 
@@ -62,13 +68,13 @@ def test_bench_on_small_data(tmp_path, protocol, image_folder):
     assert check(folder, again, ["lenet", "resnet18_d2l"], [0, 1]).equals(rows)
 
     (folder / "results.csv").unlink()
-    done = make("report", f"RESULTS={tmp_path / 'results'}")
+    done = make("report", f"RESULTS={results}")
     check(folder, done, ["lenet", "resnet18_d2l"], [0, 1])
 
 
-def test_bench_on_fashion_mnist(tmp_path, protocol, fashion_mnist, data_dir):
-    done = bench(tmp_path, protocol, "MODELS=lenet", DATA_DIR=str(data_dir.absolute()))
-    folder = tmp_path / "results" / "fashion_mnist" / "small"
+def test_bench_on_fashion_mnist(results, protocol, fashion_mnist, data_dir):
+    done = bench(results, protocol, "MODELS=lenet", DATA_DIR=str(data_dir.absolute()))
+    folder = results / "fashion_mnist" / "small"
     check(folder, done, ["lenet"], [0])
 
 
@@ -80,8 +86,8 @@ def test_help_shows_targets_and_variables():
     assert set(variables.split("|")) <= set(re.findall(r"^  ([A-Z_]+) ", shown, re.M))
 
 
-def test_bad_input_ends_in_one_line(tmp_path, protocol):
-    done = bench(tmp_path, protocol, "MODELS=lenett")
+def test_bad_input_ends_in_one_line(results, protocol):
+    done = bench(results, protocol, "MODELS=lenett")
     assert done.returncode == 2
     assert "benchmarks: unknown model 'lenett'; did you mean lenet" in done.stderr
     assert "Traceback" not in done.stderr

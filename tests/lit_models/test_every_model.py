@@ -6,6 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import lit_models
+from benchmarks.initialisation import initialise
+from datamodules.fashion_mnist_masks import masks
 from lit_models.classifier import forward_loss
 
 MODELS = lit_models.names()
@@ -103,6 +105,38 @@ def test_randomness_is_torchs_alone(built):
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
     assert all(map(torch.equal, outputs(), outputs()))
+
+
+@pytest.fixture(scope="module")
+def examples(fashion_mnist):
+    """32 real images, their classes and their masks."""
+    images, labels = fashion_mnist.train_images[:32], fashion_mnist.train_labels[:32]
+    return images, labels, masks(images, labels).long()
+
+
+def test_training_lowers_the_loss(every_model, examples):
+    """On one batch of real images, from where the protocols start."""
+    torch.manual_seed(0)
+    entry = lit_models.entry(every_model)
+    size = entry.min_size + EXTRA
+    images, classes, outlines = examples
+    images = (F.interpolate(images.float(), (size, size), mode="bilinear") / 255 - 0.286) / 0.353
+    if entry.task == lit_models.SEGMENTATION:
+        labels = F.interpolate(outlines[:, None].float(), (size, size))[:, 0].long()
+    else:
+        labels = classes
+    net = lit_models.build(every_model, num_classes=11, image_size=size)
+    initialise(net, "lsuv", images)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(12):
+        optimizer.zero_grad()
+        _, each, loss = forward_loss(net.train(), images, labels)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 0.2)
+        optimizer.step()
+        losses.append(each.mean().item())
+    assert sum(losses[-3:]) / 3 < losses[0] - 0.03
 
 
 def test_returns_logits(built):
