@@ -58,6 +58,7 @@ def sweep(
         record = None if force else store.finished(spec)
         if record is not None:
             print(f"{spec.title}: cached, {_outcome(record)}")
+            store.tidy(spec, record)
             records.append(record)
         else:
             before = store.find(spec)
