@@ -116,9 +116,9 @@ def test_saving_changes_nothing_and_is_not_timed(make_spec, tmp_path, monkeypatc
     path = tmp_path / "saved.ckpt"
     save = CheckpointFile.save_checkpoint
 
-    def save_slowly(*args):
+    def save_slowly(*args, **options):
         time.sleep(0.5)
-        save(*args)
+        save(*args, **options)
 
     monkeypatch.setattr(CheckpointFile, "save_checkpoint", save_slowly)
     record = train(make_spec(), tmp_path, checkpoint=path, checkpoint_seconds=0.0)
