@@ -114,17 +114,17 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
         OSError: it cannot be written; what was there before still is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        scratch.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(scratch, path)
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(part, path)
     except OSError:
-        scratch.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
 def _scratch(path: Path) -> Iterator[Path]:
-    """What writers of this file left behind that were killed."""
+    """What writers of this file that were killed left behind."""
     return path.parent.glob(f"{path.name}.*.part")
 
 
@@ -189,8 +189,12 @@ class RecordStore:
         record.made_in = identity(self.root)
         content = asdict(record)
         content["checksum"] = digest(content)
+        write_whole(self.path(spec), json.dumps(content, indent=1) + "\n")
+        self.tidy(spec, record)
+
+    def tidy(self, spec: RunSpec, record: RunRecord) -> None:
+        """Remove what a run with this record no longer needs, also where its writer was killed."""
         path, checkpoint = self.path(spec), self.checkpoint(spec)
-        write_whole(path, json.dumps(content, indent=1) + "\n")
         unneeded = [*_scratch(path), *_scratch(checkpoint)]
         if record.status in (OK, DIVERGED):
             unneeded.append(checkpoint)

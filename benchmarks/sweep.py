@@ -58,12 +58,13 @@ def sweep(
         record = None if force else store.finished(spec)
         if record is not None:
             print(f"{spec.title}: cached, {_outcome(record)}")
+            store.tidy(spec, record)
             records.append(record)
         else:
             before = store.find(spec)
             due.append(_Run(len(due) + 1, spec, store.lock(spec), before))
     try:
-        with _Progress(len(due), executor.jobs) as progress, _signals() as signals:
+        with _Progress(len(due), executor.jobs) as progress, _signals(executor) as signals:
             records.extend(_carry_out(due, store, executor, force, progress, signals))
     except KeyboardInterrupt as interrupt:
         done = sum(record.status == OK for record in records)
@@ -87,7 +88,6 @@ def _carry_out(
             if signals and not told:
                 told = True
                 waiting.clear()
-                executor.stop()
                 progress.say("stopping: steps are closed and saved; once more leaves at once")
             for run in list(waiting):
                 if len(running) == executor.jobs:
@@ -139,12 +139,16 @@ def _keep(store: RecordStore, spec: RunSpec, record: RunRecord) -> RunRecord:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
-    """The signals to stop that came; the second is a KeyboardInterrupt at once."""
+def _signals(executor: Executor) -> Iterator[list[int]]:
+    """The signals to stop that came; the second is a KeyboardInterrupt at once.
+
+    The first may reach the runs too, which then end before the next look: the executor must know.
+    """
     came: list[int] = []
 
     def on_signal(number: int, frame: object) -> None:
         came.append(number)
+        executor.stop()
         if len(came) > 1:
             raise KeyboardInterrupt
 

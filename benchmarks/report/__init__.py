@@ -40,6 +40,8 @@ def rebuild(folder: Path) -> str:
 
 
 def _write(folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, markdown: str) -> None:
+    for left_behind in (*folder.glob("*.part"), *folder.glob("plots/*.part")):
+        left_behind.unlink()
     write_whole(folder / "results.csv", rows.to_csv(index=False))
     write_whole(folder / "curves.csv", curves.to_csv(index=False))
     write_whole(folder / "table.md", markdown + "\n")

@@ -34,6 +34,7 @@ def events(monkeypatch):
 
 def run(clock, epochs, batches, size=8):
     trainer, batch = Trainer(epochs * batches), (None, torch.zeros(size))
+    clock.on_train_start(trainer, Module)
     for _ in range(epochs):
         clock.on_train_epoch_start(trainer, Module)
         for index in range(batches):
@@ -63,6 +64,24 @@ def test_time_between_epochs_is_left_out(events):
     # The fake clock reads 2, 4, 6, 8: two timed epochs take 2 each, and 2 pass between them.
     assert clock.seconds == 4
     assert clock.examples_per_sec == clock.examples / 4
+
+
+def test_nothing_is_timed_while_the_clock_is_stopped(events):
+    clock, trainer = timing.TrainingClock(), Trainer(1)
+    clock.on_train_start(trainer, Module)  # reads 2
+    with clock.stopped(Module.device):  # 4
+        timing.time.perf_counter()
+    clock.on_train_epoch_end(trainer, Module)  # 7 to 9
+    assert clock.seconds == 4
+
+
+def test_a_clock_that_is_restored_warms_up_and_goes_on(events):
+    first = run(timing.TrainingClock(), epochs=1, batches=20)
+    second = timing.TrainingClock()
+    second.load_state_dict(first.state_dict())
+    run(second, epochs=1, batches=20)
+    assert second.examples == 2 * first.examples
+    assert second.seconds > first.seconds
 
 
 def test_bare_steps_train_the_net():
