@@ -9,7 +9,7 @@ EXECUTOR ?= local#        who carries out the runs
 JOBS ?= 1#                runs at a time, with the threads divided among them
 TIMEOUT ?=#               seconds a run may take
 FORCE ?=#                 1 runs again what has finished
-MODEL ?= lenet#           for describe
+MODEL ?= lenet#           for describe; all compares all
 STUDY ?= kernel_size#     for study
 PYTHON ?=#                a Python with everything installed, in place of .venv
 
@@ -52,7 +52,7 @@ bench: $(READY) ## train MODELS under PROTOCOL, compare them, time kernel sizes
 		--study kernel_size $(FORCED)
 
 describe: $(READY) ## say what MODEL is and what it costs, layer by layer
-	@$(BENCH) describe '$(MODEL)'
+	@$(BENCH) describe $(if $(filter all,$(MODEL)),--all --results '$(RESULTS)','$(MODEL)')
 
 study: $(READY) ## measure STUDY
 	@$(BENCH) study '$(STUDY)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)

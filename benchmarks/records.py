@@ -229,6 +229,20 @@ def load(folder: Path) -> list[RunRecord]:
     return sorted((r for r in records if r is not None), key=lambda r: (r.model, r.seed))
 
 
+def read_rows(path: Path) -> pd.DataFrame | None:
+    """A CSV file of results, if it is there; a damaged one is named and set aside."""
+    try:
+        rows = pd.read_csv(path, dtype={"key": str})
+        if "key" not in rows:
+            raise ValueError("it has no column of keys")
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        set_aside(path, error)
+        return None
+    return rows
+
+
 def frame(records: list[RunRecord]) -> pd.DataFrame:
     """One row a run."""
     return pd.DataFrame([asdict(r) for r in records], columns=COLUMNS)

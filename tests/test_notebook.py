@@ -22,7 +22,7 @@ def test_runs_from_top_to_bottom_and_draws():
     NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": PATH.parent}}
     ).execute()
-    assert len(images(notebook)) == drawn == 4
+    assert len(images(notebook)) == drawn == 5
 
 
 def test_its_outputs_are_of_the_results_that_lie_beside_it(committed_results):

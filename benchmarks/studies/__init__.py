@@ -7,7 +7,14 @@ where datasets are looked for.
 
 import importlib
 import pkgutil
+from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+from benchmarks.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def names() -> list[str]:
@@ -17,3 +24,25 @@ def names() -> list[str]:
 
 def load(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def rows_of(folder: Path) -> "pd.DataFrame":
+    """What a study has measured.
+
+    Raises:
+        UsageError: nothing, or what it wrote is damaged.
+    """
+    from benchmarks.records import read_rows
+
+    rows = read_rows(folder / "results.csv")
+    if rows is None:
+        raise UsageError(f"{folder} has no results; `make study STUDY={folder.name}` makes them")
+    return rows
+
+
+def is_measured(folder: Path, key: str) -> bool:
+    """Whether the results of a study are those of this key."""
+    from benchmarks.records import read_rows
+
+    rows = read_rows(folder / "results.csv")
+    return rows is not None and bool((rows["key"] == key).all())

@@ -4,6 +4,8 @@ Nets as they are initialised, before any training, on real images of Fashion-MNI
 the central position of the last map (Luo et al., 2016), and the square it could depend on.
 """
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,11 @@ import torch
 
 import datamodules
 import lit_models
-from benchmarks import environment
+from benchmarks import environment, studies
+from benchmarks.errors import UsageError
 from benchmarks.initialisation import initialise
 from benchmarks.plan import code_digest, digest
-from benchmarks.records import identity, now, write_whole
+from benchmarks.records import identity, now, set_aside, write_whole
 from benchmarks.report import plots
 from datamodules.image_data import DeviceResidentDataModule
 
@@ -33,30 +36,35 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path = Path("d
     Raises:
         DataError: the dataset is not to be had.
     """
-    path = folder / "results.csv"
     dataset = datamodules.load(SETTINGS["dataset"], data_dir)
-    nets = [lit_models.entry(model).builder.__module__ for model in MODELS]
+    nets = [lit_models.entry(model).module for model in MODELS]
     measuring = ["lit_models.receptive_field", "lit_models.effective_receptive_field"]
     code = code_digest([__name__, "benchmarks.initialisation", *measuring, *nets])
     where = [device, torch.__version__, identity(folder.parents[1])]
     key = digest([MODELS, SETTINGS, dataset.digest, code, *where])[:16]
-    measured = path.exists() and (pd.read_csv(path, dtype={"key": str})["key"] == key).all()
-    if force or not measured:
+    if force or not studies.is_measured(folder, key):
         rows, maps = measure(dataset, torch.device(device))
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(folder / "maps.npz", **maps)
-        write_whole(path, rows.assign(key=key).to_csv(index=False))
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **maps)
+        write_whole(folder / "maps.npz", packed.getvalue())
+        write_whole(folder / "results.csv", rows.assign(key=key).to_csv(index=False))
     return rebuild(folder)
 
 
 def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv` and `maps.npz`; returns the table."""
-    rows = pd.read_csv(folder / "results.csv")
-    with np.load(folder / "maps.npz") as maps:
-        figure = plots.effective_receptive_field(rows, maps)
+    rows = studies.rows_of(folder)
+    try:
+        with np.load(folder / "maps.npz") as maps:
+            figure = plots.effective_receptive_field(rows, maps)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        set_aside(folder / "maps.npz", error)
+        raise UsageError(
+            f"{folder} cannot be drawn; `make study STUDY={folder.name} FORCE=1` measures anew"
+        ) from None
     plots.save(figure, folder / "plots" / "effective_receptive_field.png")
     markdown = table(rows)
-    (folder / "table.md").write_text(markdown + "\n")
+    write_whole(folder / "table.md", markdown + "\n")
     return markdown
 
 

@@ -13,9 +13,9 @@ from torch import nn
 from torch.utils.benchmark import Timer
 
 import lit_models
-from benchmarks import environment
+from benchmarks import environment, studies
 from benchmarks.plan import code_digest, digest
-from benchmarks.records import identity, now, set_aside, write_whole
+from benchmarks.records import identity, now, write_whole
 from benchmarks.report import plots
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
@@ -35,32 +35,20 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = 
     Returns:
         The table in markdown.
     """
-    path = folder / "results.csv"
     code = code_digest([__name__])
     key = digest([SETTINGS, code, device, torch.__version__, identity(folder.parents[1])])[:16]
-    measured = path.exists() and _has_key(path, key)
-    if force or not measured:
+    if force or not studies.is_measured(folder, key):
         rows = measure(torch.device(device)).assign(key=key)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, rows.to_csv(index=False))
+        write_whole(folder / "results.csv", rows.to_csv(index=False))
     return rebuild(folder)
-
-
-def _has_key(path: Path, key: str) -> bool:
-    """Whether these are the measurements of that key; a damaged file is set aside."""
-    try:
-        return (pd.read_csv(path, dtype={"key": str})["key"] == key).all()
-    except (ValueError, KeyError) as error:
-        set_aside(path, error)
-        return False
 
 
 def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv`; returns the table."""
-    rows = pd.read_csv(folder / "results.csv")
+    rows = studies.rows_of(folder)
     plots.save(plots.kernel_size(rows), folder / "plots" / "kernel_size.png")
     markdown = table(rows)
-    (folder / "table.md").write_text(markdown + "\n")
+    write_whole(folder / "table.md", markdown + "\n")
     return markdown
 
 

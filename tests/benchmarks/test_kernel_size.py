@@ -44,3 +44,17 @@ def test_report_rebuilds_table_and_plot(tmp_path):
     (folder / "table.md").unlink()
     assert cli.main(["report", "--results", str(tmp_path)]) == 0
     assert (folder / "table.md").read_text() == table + "\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00\x9c", b"kernel_size,macs\n1"])
+def test_a_damaged_file_is_set_aside_and_measured_anew(tmp_path, capsys, content):
+    folder = tmp_path / "studies" / "kernel_size"
+    folder.mkdir(parents=True)
+    (folder / "results.csv").write_bytes(content)
+    assert cli.main(["report", "--results", str(tmp_path)]) == 2
+    damaged, refused = capsys.readouterr().err.strip().splitlines()
+    assert "results.csv is damaged" in damaged
+    assert "`make study STUDY=kernel_size` makes them" in refused
+    assert (folder / "results.csv.damaged").read_bytes() == content
+    assert cli.main(["study", "kernel_size", "--results", str(tmp_path), *CPU]) == 0
+    assert len(pd.read_csv(folder / "results.csv")) == 6
