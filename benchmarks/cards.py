@@ -1,5 +1,6 @@
 """What a model is and what it costs, without training it: a card of each, and a table of all."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +8,8 @@ import torch
 from tabulate import tabulate
 
 import lit_models
+from benchmarks.errors import UsageError
+from benchmarks.records import write_whole
 from lit_models import Entry
 from lit_models.cost import LayerCost, training_memory
 from lit_models.receptive_field import Field, TracingError
@@ -25,7 +28,7 @@ _HEADERS = (
 )
 
 _CAPTION = """\
-MACs: multiply-adds of convolutions and linear layers. Activations: numbers that all layers put \
+MACs: multiply-adds of convolutions and matrix products. Activations: numbers that all layers put \
 out. MiB in training: what is kept of an image between forward and backward pass. Receptive field: \
 pixels that a position of the last map sees, height and width; + all: and, through gates, the \
 whole image."""
@@ -40,7 +43,9 @@ def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> s
     entry = lit_models.entry(name)
     shape = {"image_size": image_size, "in_channels": in_channels}
     lit_models.check(name, num_classes=num_classes, **shape)
-    net = lit_models.build(name, num_classes=num_classes, **shape)
+    # Registered nets need no weights for this; others may compute with theirs as they are built.
+    with nullcontext() if entry.min_size is None else torch.device("meta"):
+        net = lit_models.build(name, num_classes=num_classes, **shape)
     cost = lit_models.cost(net, **shape)
     try:
         net_field = lit_models.receptive_field(net, **shape)
@@ -48,9 +53,12 @@ def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> s
     except TracingError as error:
         fields, seen = [None] * len(cost.layers), f"not known: {error}"
     rows = [_layer_row(layer, field) for layer, field in zip(cost.layers, fields, strict=True)]
-    outside = cost.parameters - sum(layer.parameters for layer in cost.layers)
-    if outside:
-        rows.append(["(outside these layers)", "", "", "", "", f"{outside:,}"])
+    outside = [
+        getattr(cost, count) - sum(getattr(layer, count) for layer in cost.layers)
+        for count in ("parameters", "macs")
+    ]
+    if any(outside):
+        rows.append(["(outside these layers)", "", "", "", "", *map("{:,}".format, outside)])
     activations = sum(layer.activations for layer in cost.layers)
     totals = (f"{cost.parameters:,}", f"{cost.macs:,}", f"{activations:,}")
     rows.append(["total", "", "", "", "", *totals])
@@ -118,9 +126,15 @@ def comparison(*, image_size: int, in_channels: int, num_classes: int) -> pd.Dat
 
 
 def write_comparison(folder: Path, **shape: int) -> str:
-    """Write `models.csv` and `table.md` into `folder`; returns the table, in markdown."""
+    """Write `models.csv` and `table.md` into `folder`; returns the table, in markdown.
+
+    Raises:
+        UsageError: no model takes such images.
+    """
     rows = comparison(**shape)
-    rows.to_csv(folder / "models.csv", index=False)
+    if rows.empty:
+        raise UsageError(f"no model takes images of {shape['image_size']} px")
+    write_whole(folder / "models.csv", rows.to_csv(index=False))
     counts = {"parameters": "parameters", "macs": "MACs", "activations": "activations"}
     columns = {
         "model": rows["model"],
@@ -134,7 +148,7 @@ def write_comparison(folder: Path, **shape: int) -> str:
     )
     image = "{in_channels} x {image_size} x {image_size}".format(**shape)
     markdown = f"{table}\n\nFor one image of {image} and {shape['num_classes']} classes. {_CAPTION}"
-    (folder / "table.md").write_text(markdown + "\n")
+    write_whole(folder / "table.md", markdown + "\n")
     return markdown
 
 

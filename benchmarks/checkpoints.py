@@ -94,6 +94,7 @@ class Checkpoints(Checkpoint):
         seconds: at most so often within an epoch.
         clock: stands still while a checkpoint is written.
         watch: has a look at the loss before.
+        jobs: how many runs share the machine.
     """
 
     def __init__(
@@ -102,10 +103,13 @@ class Checkpoints(Checkpoint):
         seconds: float,
         clock: timing.TrainingClock,
         watch: DivergenceWatch,
+        jobs: int,
     ) -> None:
+        self.jobs = jobs
         self.path, self.interval, self.clock, self.watch = path, seconds, clock, watch
         self.resumed = 0
         self.peak_memory_mb = 0.0
+        self._is_peak_known = False
         self._seconds = 0.0
         self._random: dict[str, Any] | None = None
         self._stop = self._warned = False
@@ -131,8 +135,9 @@ class Checkpoints(Checkpoint):
             "loader": trainer.train_dataloader.state_dict(),
             "history": module.history,
             "resumed": self.resumed,
+            "jobs": self.jobs,
             "seconds": self._seconds,
-            "peak_memory_mb": max(self.peak_memory_mb, timing.peak_memory_mb(device)),
+            "peak_memory_mb": self.peak_memory_mb,
             "threads": torch.get_num_threads(),
         }
         if device.type != "cpu":
@@ -145,8 +150,9 @@ class Checkpoints(Checkpoint):
         state = checkpoint[_STATE]
         module.history[:] = state["history"]
         self.resumed = state["resumed"] + 1
+        self.jobs = max(self.jobs, state["jobs"])
         self._seconds = state["seconds"]
-        self.peak_memory_mb = state["peak_memory_mb"]
+        self.peak_memory_mb, self._is_peak_known = state["peak_memory_mb"], True
         self._random, self._loader = state["random"], state["loader"]
         # Sums are taken in an order that depends on it.
         torch.set_num_threads(state["threads"])
@@ -177,6 +183,11 @@ class Checkpoints(Checkpoint):
         if self.path is not None:
             signal.signal(signal.SIGTERM, self._handler)
 
+    def note_peak_memory(self, device: torch.device) -> None:
+        """Before the first checkpoint is written or read, which takes memory of its own."""
+        if not self._is_peak_known:
+            self.peak_memory_mb, self._is_peak_known = timing.peak_memory_mb(device), True
+
     def _on_signal(self, number: int, frame: object) -> None:
         self._stop = True
 
@@ -184,6 +195,7 @@ class Checkpoints(Checkpoint):
         if self.path is None:
             return
         self.watch.look(trainer)
+        self.note_peak_memory(module.device)
         with self.clock.stopped(module.device):
             self._seconds = self.fit_seconds
             try:

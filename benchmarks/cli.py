@@ -54,10 +54,13 @@ def make_parser() -> Parser:
     describe.add_argument("model", type=str, nargs="?", help="a name, as of `run --models`")
     describe.add_argument("--all", action="store_true", help="compare every model, in --results")
     describe.add_argument(
-        "--image-size", type=int, help="height and width in px; by default what the model is for"
+        "--image-size",
+        type=int,
+        help="height and width in px; by default, like the next two, "
+        "as for the published figures, or else 1 x 224 x 224 and 10 classes",
     )
-    describe.add_argument("--channels", type=int, default=1, help="channels of the image")
-    describe.add_argument("--classes", type=int, default=10, help="number of logits")
+    describe.add_argument("--channels", type=int, help="channels of the image")
+    describe.add_argument("--classes", type=int, help="number of logits")
 
     data = verb("data", "find, or fetch, and verify a dataset", "--data_dir")
     data.add_argument("--dataset", type=str, default="fashion_mnist")
@@ -142,6 +145,8 @@ def _check_names(options: Namespace) -> None:
     for kind in ("jobs", "timeout"):
         if options.get(kind) is not None and not options[kind] > 0:
             raise UsageError(f"--{kind} must be above 0")
+    if not options.get("checkpoint_seconds", 0.0) >= 0:
+        raise UsageError("--checkpoint-seconds must be at least 0")
 
 
 def _seeds(values: str) -> list[int]:

@@ -33,15 +33,22 @@ def describe(args: Namespace) -> int:
             raise UsageError(f"--{option.replace('_', '-')} must be at least 1")
     if bool(args.model) == args.all:
         raise UsageError("describe takes the name of a model, or --all")
-    shape = {"in_channels": args.channels, "num_classes": args.classes}
+    published = lit_models.entry(args.model).published if args.model else None
+    shape = {"in_channels": 1, "num_classes": 10, "image_size": 224}
+    if published:
+        shape = {name: getattr(published, name) for name in shape}
+    asked = {
+        "in_channels": args.channels,
+        "num_classes": args.classes,
+        "image_size": args.image_size,
+    }
+    shape |= {name: value for name, value in asked.items() if value is not None}
     if args.model:
-        published = lit_models.entry(args.model).published
-        image_size = args.image_size or (published.image_size if published else 224)
-        print(cards.card(args.model, image_size=image_size, **shape))
+        print(cards.card(args.model, **shape))
         return 0
     folder = args.results / "models"
     _check_writable(folder)
-    table = cards.write_comparison(folder, image_size=args.image_size or 224, **shape)
+    table = cards.write_comparison(folder, **shape)
     print(f"{table}\nwritten to {folder}")
     return 0
 

@@ -53,12 +53,14 @@ class RunOptions:
 
     Args:
         data_dir: the data folder.
+        jobs: runs at a time.
         threads: of each run; None: as many as PyTorch takes.
         checkpoint_seconds: time between two checkpoints within an epoch.
         progress_bar: show the steps of a run, under the bar of the sweep.
     """
 
     data_dir: Path
+    jobs: int = 1
     threads: int | None = None
     checkpoint_seconds: float = SECONDS
     progress_bar: bool = False
@@ -86,7 +88,7 @@ class LocalExecutor:
         self.jobs, self.timeout = jobs, timeout
         threads = max(1, torch.get_num_threads() // jobs) if jobs > 1 else None
         self._options = RunOptions(
-            data_dir, threads, checkpoint_seconds, progress_bar and jobs == 1
+            data_dir, jobs, threads, checkpoint_seconds, progress_bar and jobs == 1
         )
         self._workers: list[_Worker] = []
         self._stopping = False
@@ -134,12 +136,10 @@ class LocalExecutor:
         worker.process.kill()
         worker.process.join()
         worker.receiver.close()
-        if record is not None:
-            record.jobs = self.jobs
-        elif not in_time:
+        if record is None and not in_time:
             reason = f"took longer than {self.timeout:g} seconds"
             record = RunRecord.of(worker.spec, status=TIMEOUT, error=reason)
-        elif not self._stopping:
+        elif record is None and not self._stopping:
             record = _record_of_death(worker.spec, worker.process.exitcode)
         return record
 
@@ -200,7 +200,12 @@ def _run(
         torch.set_num_threads(options.threads)
     try:
         record = train(
-            spec, options.data_dir, options.progress_bar, checkpoint, options.checkpoint_seconds
+            spec,
+            options.data_dir,
+            options.progress_bar,
+            checkpoint,
+            options.checkpoint_seconds,
+            options.jobs,
         )
     except StoppedError:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -21,9 +21,11 @@ _TRAINING = (
     "benchmarks.checkpoints",
     "benchmarks.initialisation",
     "benchmarks.optimization",
+    "benchmarks.timing",
     "benchmarks.train",
     "datamodules.image_data",
     "lit_models.classifier",
+    "lit_models.cost",
     "lit_models.segmenter",
 )
 
@@ -34,25 +36,45 @@ def digest(content: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def code_digest(modules: Iterable[str]) -> str:
+def code_digest(modules: Iterable[str], package: str = "lit_models") -> str:
     """A hash of what modules do: comments, docstrings and layout do not count.
 
-    What they import of `lit_models` counts too, but for its register.
+    What they import of `lit_models`, but for its register, and of `package` counts too.
     """
     trees: dict[str, ast.Module] = {}
     pending = list(modules)
     while pending:
         module = pending.pop()
-        if module not in trees and module != "lit_models.registry":
-            tree = ast.parse(Path(importlib.util.find_spec(module).origin).read_bytes())
-            trees[module] = tree
-            pending += [
-                node.module
-                for node in ast.walk(tree)
-                if isinstance(node, ast.ImportFrom)
-                and (node.module or "").startswith("lit_models.")
-            ]
+        if module in trees or module == "lit_models.registry":
+            continue
+        spec = importlib.util.find_spec(module)
+        trees[module] = ast.parse(Path(spec.origin).read_bytes())
+        imported = _imported(trees[module], spec.parent)
+        pending += [
+            name
+            for name in imported
+            if name.startswith(("lit_models.", f"{package}.")) and _is_module(name)
+        ]
     return digest([ast.dump(_without_docstrings(tree)) for _, tree in sorted(trees.items())])
+
+
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """Full names of all that a module imports, be it modules or what they hold."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            home = importlib.util.resolve_name(name, package)
+            yield home
+            yield from (f"{home}.{alias.name}" for alias in node.names)
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
@@ -80,14 +102,16 @@ class RunSpec:
     def key(self) -> str:
         """A hash of what can change the numbers of this run: same key, same run."""
         net = lit_models.entry(self.model)
+        # Of a library its version tells; of anybody's package, its code.
+        own_package = "lit_models" if net.version else net.module.partition(".")[0]
         settings = {
             "model": [self.model, net.version],
             "data": self.data_digest,
             "protocol": asdict(self.protocol),
             "seed": self.seed,
             "device": self.device,
-            "torch": version("torch"),
-            "code": code_digest([net.module, *_TRAINING]),
+            "versions": {name: version(name) for name in ("torch", "torchvision", "lightning")},
+            "code": code_digest([net.module, *_TRAINING], own_package),
         }
         return digest(settings)[:16]
 
@@ -156,7 +180,7 @@ def plan(
         RunSpec(
             model=model,
             dataset=dataset.name,
-            data_digest=dataset.digest,
+            data_digest=digest([dataset.digest, dataset.mean, dataset.std]),
             protocol_name=protocol_name,
             protocol_digest=digest(asdict(protocol)),
             protocol=own,

@@ -35,6 +35,7 @@ def train(
     progress_bar: bool = False,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = checkpoints.SECONDS,
+    jobs: int = 1,
 ) -> RunRecord:
     """Train, test and time one net as `spec` says.
 
@@ -44,6 +45,7 @@ def train(
         progress_bar: show the steps of the run, under the bar of the sweep.
         checkpoint: the file from which the training goes on, and in which it is saved; None: none.
         checkpoint_seconds: time between two checkpoints within an epoch.
+        jobs: how many runs share the machine.
 
     Raises:
         DataError: the data are not to be had.
@@ -91,7 +93,7 @@ def train(
         partial(make_scheduler, protocol=protocol),
     )
     clock, watch = timing.TrainingClock(), DivergenceWatch()
-    progress = Checkpoints(checkpoint, checkpoint_seconds, clock, watch)
+    progress = Checkpoints(checkpoint, checkpoint_seconds, clock, watch, jobs)
     trainer = L.Trainer(
         accelerator=spec.device,
         devices=1,
@@ -108,7 +110,7 @@ def train(
     timing.reset_peak_memory(device)
     trainer.fit(module, datamodule=data, ckpt_path=saved)
     fit_seconds = progress.fit_seconds
-    peak_memory_mb = max(progress.peak_memory_mb, timing.peak_memory_mb(device))
+    progress.note_peak_memory(device)
     (scores,) = trainer.test(module, datamodule=data, verbose=False)
     digest = checkpoints.weights_digest(net)
     evaluated_on = "validation" if protocol.validation_examples else "test"
@@ -133,11 +135,12 @@ def train(
         examples_per_sec=clock.examples_per_sec,
         step_examples_per_sec=step_rate,
         loop_efficiency=clock.examples_per_sec / step_rate,
-        peak_memory_mb=peak_memory_mb,
+        peak_memory_mb=progress.peak_memory_mb,
         train_flops=flops_per_example * examples * protocol.epochs,
         fit_seconds=fit_seconds,
         weights_digest=digest,
         resumed=progress.resumed,
+        jobs=progress.jobs,
         train_examples=examples,
         data_source=dataset.source,
         history=module.history,

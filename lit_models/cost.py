@@ -5,10 +5,12 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -38,8 +40,9 @@ class LayerCost:
 class Cost:
     """Totals of a net for one example, and its layers.
 
-    `macs` counts the multiply-adds of convolutions and linear layers, those of functional calls
-    too; bias, normalisation, pooling and activations are left out. FLOPs are twice the MACs.
+    `macs` counts the multiply-adds of convolutions, linear layers and other matrix products, those
+    of functional calls too; bias, normalisation, pooling and activations are left out. FLOPs are
+    twice the MACs.
     """
 
     parameters: int
@@ -60,12 +63,13 @@ def cost(module: nn.Module, image_size: int, in_channels: int = 1) -> Cost:
     def before(layer: nn.Module, args: tuple) -> None:
         flops_before[layer] = counter.get_total_flops()
 
-    def after(layer: nn.Module, args: tuple, output: Tensor) -> None:
+    def after(layer: nn.Module, args: tuple, output: Any) -> None:
+        (first, *_) = tree_leaves(output)  # recurrent layers return more than one
         layers.append(
             LayerCost(
                 name=layer_names[layer],
                 kind=type(layer).__name__,
-                output_shape=tuple(output.shape[1:]),
+                output_shape=tuple(first.shape[1:]),
                 kernel_size=_pair(getattr(layer, "kernel_size", None)),
                 stride=_pair(getattr(layer, "stride", None)),
                 parameters=sum(p.numel() for p in layer.parameters()),

@@ -56,7 +56,12 @@ class DenseBlock(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """A 7x7 stem, dense blocks, and between them transitions that halve channels and size."""
+    """A 7x7 stem, dense blocks, and between them transitions that halve channels and size.
+
+    Args:
+        depths: dense layers of each block.
+        growth_rate: as of `DenseBlock`, like `bottleneck` and `bias`.
+    """
 
     def __init__(
         self,

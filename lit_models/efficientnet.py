@@ -3,7 +3,7 @@ Networks", 2019, table 1 and section 3.3.
 
 The nets are torchvision's: widths, depths and dropout of the authors' code, stochastic depth up to
 0.2. B5 to B7 have the authors' batch normalisation (momentum 0.01, epsilon 0.001), B0 to B4
-PyTorch's. Each takes any image size; `RESOLUTIONS` has the sizes the paper scales with.
+PyTorch's. Each takes any image size; the paper scales it too, from 224 px for B0 to 600 for B7.
 """
 
 from math import ceil
@@ -34,7 +34,6 @@ SCALES = (
     (1.8, 2.6, 0.5),
     (2.0, 3.1, 0.5),
 )
-RESOLUTIONS = (224, 240, 260, 300, 380, 456, 528, 600)
 
 
 def scaled_width(channels: int, factor: float) -> int:

@@ -84,16 +84,24 @@ def check(name: str, *, in_channels: int, num_classes: int, image_size: int) -> 
     net = entry(name).builder(
         in_channels=in_channels, num_classes=num_classes, image_size=image_size
     )
+    net = copy.deepcopy(net).to("meta")
     shape = (2, in_channels, image_size, image_size)
-    try:
-        with torch.no_grad():
-            output = copy.deepcopy(net).to("meta").eval()(torch.empty(shape, device="meta"))
-    except (RuntimeError, ValueError, AssertionError) as error:
-        images = f"{in_channels} x {image_size} x {image_size}"
-        raise ModelError(f"{name} cannot take images of {images}: {_one_line(error)}") from error
-    if not isinstance(output, Tensor) or output.shape != (2, num_classes):
-        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ModelError(f"{name} returns {found} for two images, not logits {(2, num_classes)}")
+    for training in (True, False):
+        try:
+            with torch.no_grad():
+                output = net.train(training)(torch.empty(shape, device="meta"))
+        except (RuntimeError, ValueError, AssertionError) as error:
+            images = f"{in_channels} x {image_size} x {image_size}"
+            reason = _one_line(error)
+            if "meta" in reason:
+                reason += " (a net is tried without numbers; its tensors must be buffers)"
+            raise ModelError(f"{name} cannot take images of {images}: {reason}") from error
+        if training and isinstance(output, tuple) and hasattr(net, "auxiliary_weight"):
+            output = output[0]
+        if not isinstance(output, Tensor) or output.shape != (2, num_classes):
+            found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            expected = f"logits {(2, num_classes)}"
+            raise ModelError(f"{name} returns {found} for two images, not {expected}")
 
 
 def _library(library: str) -> list[str]:
@@ -160,7 +168,7 @@ def _callable(name: str) -> Entry:
     try:
         module = importlib.import_module(module_name)
         make = getattr(module, attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ModelError(f"model {name!r} cannot be found: {error}") from None
     if not callable(make):
         raise ModelError(f"model {name!r} is not callable; it must return a module")

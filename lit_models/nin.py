@@ -3,7 +3,8 @@
 As in the paper, ReLU follows the class maps too, so a logit is never negative and a class whose map
 dies is lost.
 
-`nin_cifar` has the widths with which the paper's net for CIFAR-10 was published, for 32 px.
+`nin_cifar` has the widths with which the paper's net for CIFAR-10 was published, for 32 px; both
+poolings take the maximum and round down, to 15 and 7 px.
 `nin` is the net of "Dive into Deep Learning", 8.3, which deviates: the kernel sizes and channels of
 AlexNet, for images of 224 px; dropout before the last layer only.
 """

@@ -84,7 +84,7 @@ def register(
     segmentation, (N, num_classes, image_size, image_size).
 
     Args:
-        min_size: the smallest `image_size` the net can take, in pixels.
+        min_size: the smallest `image_size` the net is offered for, in pixels.
         canonical: whether this is the member that stands for its architecture.
         task: `CLASSIFICATION` or `SEGMENTATION`.
         published: figures the net must reproduce.

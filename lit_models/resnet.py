@@ -13,12 +13,15 @@ convolution has a bias, and the projection shortcut has no batch normalisation.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.registry import Published, register
+
+Shortcut = Literal["A", "B", "C", "none"]
+StrideIn = Literal["1x1", "3x3"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +40,18 @@ class Variant:
         shortcut_norm: whether batch normalisation follows a 1x1 convolution in a shortcut.
     """
 
-    shortcut: Literal["A", "B", "C", "none"] = "B"
-    stride_in: Literal["1x1", "3x3"] = "3x3"
+    shortcut: Shortcut = "B"
+    stride_in: StrideIn = "3x3"
     groups: int = 1
     group_width: int = 64
     zero_init_last: bool = False
     bias: bool = False
     shortcut_norm: bool = True
+
+    def __post_init__(self) -> None:
+        for name, hint in (("shortcut", Shortcut), ("stride_in", StrideIn)):
+            if (value := getattr(self, name)) not in get_args(hint):
+                raise ValueError(f"{name} is one of {get_args(hint)}, not {value!r}")
 
 
 class ZeroPadShortcut(nn.Module):

@@ -11,7 +11,7 @@ _CAPTION = """\
 Loss and train accuracy: the last epoch's training examples, each as it was trained on. \
 Test or validation accuracy: all these images, once, after the last epoch. Examples/sec: \
 training examples a second of the whole training loop, warm-up and evaluation left out. \
-MACs: multiply-adds of convolutions and linear layers for one image. Seconds: the training \
+MACs: multiply-adds of convolutions and matrix products for one image. Seconds: the training \
 from start to end."""
 
 _CAPTION_OF_MASKS = """\
@@ -64,7 +64,7 @@ def _alignment(table: pd.DataFrame) -> list[str]:
 def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
     done = runs[runs["status"] == OK]
     if done.empty:
-        return {"model": _escape(model), "parameters": "failed", "_rank": -1.0}
+        return {"model": _escape(model), "parameters": runs["status"].iloc[-1], "_rank": -1.0}
     accuracy, mean_iou = (
         done[f"test_{score}"].fillna(done[f"validation_{score}"])
         for score in ("accuracy", "mean_iou")

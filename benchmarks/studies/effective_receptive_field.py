@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor, nn
 
 import datamodules
 import lit_models
@@ -22,8 +23,11 @@ from benchmarks.records import identity, now, set_aside, write_whole
 from benchmarks.report import plots
 from datamodules.image_data import DeviceResidentDataModule
 
-MODELS = ("lenet", "alexnet", "vgg11", "nin", "googlenet", "densenet", "resnet18")
-SETTINGS = {"dataset": "fashion_mnist", "image_size": 224, "images": 32, "init": "lsuv", "seed": 0}
+MODELS = (
+    *("lenet", "alexnet", "vgg11", "nin"),
+    *("googlenet", "densenet", "resnet18", "efficientnet_b0"),
+)
+SETTINGS = {"dataset": "fashion_mnist", "image_size": 224, "images": 64, "init": "lsuv", "seed": 0}
 BOX = ["first_row", "last_row", "first_column", "last_column"]
 
 
@@ -87,6 +91,7 @@ def measure(
         torch.manual_seed(SETTINGS["seed"])
         net = lit_models.build(model, num_classes=len(dataset.classes), **shape).to(device)
         initialise(net, SETTINGS["init"], images)
+        _calibrate(net, images)
         effective = lit_models.effective_receptive_field(net, images)
         row = {
             "model": model,
@@ -100,6 +105,18 @@ def measure(
         rows.append(row | stamp | {"finished_at": now()})
         maps[model] = (effective.weights / effective.weights.max()).numpy().astype(np.float16)
     return pd.DataFrame(rows), maps
+
+
+@torch.no_grad()
+def _calibrate(net: nn.Module, images: Tensor) -> None:
+    """Give batch normalisation the statistics of these images: eval mode then acts as training."""
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None  # an average over all batches, here of one
+    net.eval()
+    for norm in norms:
+        norm.train()
+    net(images)
 
 
 def table(rows: pd.DataFrame) -> str:
@@ -118,7 +135,8 @@ def table(rows: pd.DataFrame) -> str:
         "In pixels. Theoretical size: side of the square the central position of the last map may "
         "depend on, which may reach beyond the image. Radius: of the circle around it that holds "
         "half, or 95 %, of its absolute gradient inside the image, averaged over {images} training "
-        "images of {image_size} px. Nets as initialised ({init}, seed {seed}), not trained. "
+        "images of {image_size} px. Nets as initialised ({init}, seed {seed}), not trained; batch "
+        "normalisation with the statistics of these images. "
         "{data_source}; device: {device}; torch {torch_version}; commit: {commit}; "
         "finished: {finished_at}."
     ).format(**first)

@@ -72,18 +72,50 @@ def test_all_models_are_compared(tmp_path, capsys, monkeypatch):
     assert "1 x 28 x 28" in table
 
 
+def test_a_card_is_for_the_published_figures_unless_asked_otherwise(capsys):
+    assert cli.main(["describe", "vgg11"]) == 0
+    text = capsys.readouterr().out
+    assert "image: 3 x 224 x 224, 1000 classes" in text
+    (total,) = (line.split() for line in text.splitlines() if line.startswith("total"))
+    assert total[1:3] == ["132,863,336", "7,609,090,048"]
+
+
+def test_what_layers_do_not_count_is_a_row_of_its_own():
+    card = cards.card("torchvision/vit_b_16", image_size=32, in_channels=3, num_classes=10)
+    rows = [line.split() for line in card.splitlines()]
+    (outside,) = (row[-2:] for row in rows if row[:1] == ["(outside"])
+    assert all(int(count.replace(",", "")) > 0 for count in outside)
+
+
+def test_recurrent_layers_have_a_row(tmp_path, monkeypatch):
+    (tmp_path / "recurrent.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self, num_classes):\n"
+        "        super().__init__()\n"
+        "        self.rows = nn.LSTM(28, 8, batch_first=True)\n"
+        "        self.head = nn.Linear(8, num_classes)\n"
+        "    def forward(self, x):\n"
+        "        return self.head(self.rows(x[:, 0])[0][:, -1])\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    card = cards.card("recurrent:Net", image_size=28, in_channels=1, num_classes=10)
+    assert any(line.startswith("rows ") and " LSTM " in line for line in card.splitlines())
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         ([], "the name of a model, or --all"),
         (["lenet", "--all"], "the name of a model, or --all"),
         (["lenet", "--image-size=0"], "--image-size must be at least 1"),
+        (["--all", "--image-size=3"], "no model takes images of 3 px"),
         (["lenet", "--image-size=11"], "lenet needs images of at least 12 px"),
         (["torchvision/alexnet", "--image-size=32"], "cannot take images of 1 x 32 x 32"),
     ],
 )
-def test_what_cannot_be_described_is_refused(arguments, reason, capsys):
-    assert cli.main(["describe", *arguments]) == 2
+def test_what_cannot_be_described_is_refused(tmp_path, arguments, reason, capsys):
+    assert cli.main(["describe", *arguments, "--results", str(tmp_path)]) == 2
     message = capsys.readouterr().err
     assert reason in message
     assert message.count("\n") == 1

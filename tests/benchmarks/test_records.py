@@ -119,3 +119,20 @@ def test_the_key_changes_with_all_that_changes_the_numbers(make_spec, change):
 def test_the_key_does_not_depend_on_what_a_protocol_is_called(make_spec):
     spec = make_spec()
     assert dataclasses.replace(spec, protocol_name="other").key == spec.key
+
+
+def test_a_users_net_is_known_by_all_code_of_its_package(tmp_path, monkeypatch):
+    package = tmp_path / "users_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "nets.py").write_text("from .blocks import width\nfrom . import heads\n")
+    (package / "heads.py").write_text("import users_package.more\n")
+    (package / "more.py").write_text("classes = 3\n")
+    digests = set()
+    for width in (3, 4):
+        (package / "blocks.py").write_text(f"width = {width}\n")
+        for classes in (3, 4):
+            (package / "more.py").write_text(f"classes = {classes}\n")
+            monkeypatch.syspath_prepend(tmp_path)
+            digests.add(code_digest(["users_package.nets"], "users_package"))
+    assert len(digests) == 4

@@ -21,15 +21,17 @@ def as_net():
     return Function
 
 
-# Deep siblings of other nets: what takes arithmetic takes them a minute together.
-DEEP = {"densenet121", "resnet101", "resnet101_option_c", "resnet152", "unet_wide"} | {
-    f"efficientnet_b{scale}" for scale in range(1, 8)
+# Large siblings of other nets: what takes arithmetic takes them minutes together.
+LARGE = {
+    *("densenet121", "resnet101", "resnet101_option_c", "resnet152", "resnext50_32x4d"),
+    *("vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "wide_resnet50_2"),
+    *("alexnet_227", "unet_wide", *(f"efficientnet_b{scale}" for scale in range(1, 8))),
 }
 
 
 def pytest_generate_tests(metafunc):
-    """Tests that ask for `every_model` are run for each; deep ones when slow tests are."""
+    """Tests that ask for `every_model` are run for each; large ones when slow tests are."""
     if "every_model" in metafunc.fixturenames:
-        marks = {name: pytest.mark.slow if name in DEEP else () for name in lit_models.names()}
+        marks = {name: pytest.mark.slow if name in LARGE else () for name in lit_models.names()}
         params = [pytest.param(name, marks=mark) for name, mark in marks.items()]
         metafunc.parametrize("every_model", params, scope="module")

@@ -11,6 +11,7 @@ from lit_models import registry
 USERS_NETS = '''
 """Nets of a user."""
 
+import torch
 from torch import nn
 
 
@@ -30,6 +31,24 @@ def of_maps(in_channels, **kwargs):
 
 def with_a_mistake(in_channels):
     return None + 1
+
+
+class with_an_own_auxiliary(nn.Sequential):
+    def __init__(self, num_classes):
+        super().__init__(nn.Flatten(), nn.Linear(1024, num_classes))
+
+    def forward(self, x):
+        logits = super().forward(x)
+        return (logits, logits) if self.training else logits
+
+
+class with_a_tensor(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.mask, self.head = torch.ones(32, 32), nn.Linear(1024, num_classes)
+
+    def forward(self, x):
+        return self.head((x * self.mask).flatten(1))
 
 
 def number(**kwargs):
@@ -124,6 +143,9 @@ def test_arguments_a_library_refuses_are_left_out():
         ("users_nets:__name__", "is not callable"),
         ("users_nets:for_color", "cannot take images of 1 x 32 x 32: .*channel"),
         ("users_nets:of_maps", r"returns \(2, 4, 30, 30\) for two images, not logits \(2, 10\)"),
+        ("users_nets:with_an_own_auxiliary", "returns tuple for two images"),
+        ("users_nets:with_a_tensor", "its tensors must be buffers"),
+        (".nets:small", "cannot be found"),
         ("users_nets:number", "returns int, not a module"),
         ("users_nets:demanding", "cannot be called: .* missing .* 'depth'"),
     ],

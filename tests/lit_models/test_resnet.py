@@ -83,3 +83,8 @@ def test_a_basic_block_costs_what_it_should():
     projected = BasicBlock(64, 64, 1, Variant(shortcut="C"))
     assert parameters(standard) == 73_984
     assert parameters(projected) == 73_984 + 64 * 64 + 128
+
+
+def test_an_unknown_option_is_refused():
+    with pytest.raises(ValueError, match="shortcut is one of .* not 'D'"):
+        Variant(shortcut="D")
