@@ -118,7 +118,7 @@ def _import_timm():
         return importlib.import_module("timm")
     except ImportError:
         raise ModelError(
-            "models of timm need timm; install it by `pip install 'cnn-benchmarks[timm]'`"
+            "models of timm need timm; install it by `pip install timm`"
         ) from None
 
 
