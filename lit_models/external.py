@@ -117,9 +117,7 @@ def _import_timm():
     try:
         return importlib.import_module("timm")
     except ImportError:
-        raise ModelError(
-            "models of timm need timm; install it by `pip install timm`"
-        ) from None
+        raise ModelError("models of timm need timm; install it by `pip install timm`") from None
 
 
 def _torchvision(model: str) -> Entry:

@@ -3,21 +3,26 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
 
 
-def test_its_table_is_the_measured_one(committed_results):
-    table = (committed_results / "fashion_mnist" / "quick" / "table.md").read_text()
+@pytest.mark.parametrize("dataset", ["fashion_mnist", "fashion_mnist_masks"])
+def test_its_tables_are_the_measured_ones(committed_results, dataset):
+    table = (committed_results / dataset / "quick" / "table.md").read_text()
     measured = [line for line in table.splitlines() if line.startswith("|")]
     assert "\n".join(measured) in README
 
 
-def test_its_pictures_are_there():
+def test_what_it_links_to_is_there():
     pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
-    assert len(pictures) == 2
-    assert all((ROOT / picture).is_file() for picture in pictures)
+    assert len(pictures) == 3
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert set(pictures) < set(links)
+    assert all((ROOT / link).is_file() for link in links)
 
 
 def test_its_commands_are_targets_of_the_makefile():
