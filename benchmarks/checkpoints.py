@@ -18,6 +18,7 @@ from torchmetrics import Metric
 
 from benchmarks import timing
 from benchmarks.divergence import DivergenceWatch
+from benchmarks.memory import PeakMemory
 from benchmarks.records import set_aside, write_whole
 
 SECONDS = 30.0  # between two checkpoints within an epoch
@@ -65,6 +66,11 @@ class CheckpointFile(CheckpointIO):
         self._content = torch.load(saved, weights_only=True, map_location="cpu")
         return self.path
 
+    @property
+    def micro_batches(self) -> int:
+        """Parts in which the training that was found takes a batch."""
+        return self._content[_STATE]["micro_batches"]
+
     def load_checkpoint(self, path: Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
         content, self._content = self._content, None
         return content
@@ -94,6 +100,7 @@ class Checkpoints(Checkpoint):
         seconds: at most so often within an epoch.
         clock: stands still while a checkpoint is written.
         watch: has a look at the loss before.
+        memory: noted before the first checkpoint is written or read, which takes memory itself.
         jobs: how many runs share the machine.
     """
 
@@ -103,9 +110,10 @@ class Checkpoints(Checkpoint):
         seconds: float,
         clock: timing.TrainingClock,
         watch: DivergenceWatch,
+        memory: PeakMemory,
         jobs: int,
     ) -> None:
-        self.jobs = jobs
+        self.jobs, self.memory = jobs, memory
         self.path, self.interval, self.clock, self.watch = path, seconds, clock, watch
         self.resumed = 0
         self.peak_memory_mb = 0.0
@@ -136,6 +144,7 @@ class Checkpoints(Checkpoint):
             "history": module.history,
             "resumed": self.resumed,
             "jobs": self.jobs,
+            "micro_batches": module.micro_batches,
             "seconds": self._seconds,
             "peak_memory_mb": self.peak_memory_mb,
             "threads": torch.get_num_threads(),
@@ -183,10 +192,9 @@ class Checkpoints(Checkpoint):
         if self.path is not None:
             signal.signal(signal.SIGTERM, self._handler)
 
-    def note_peak_memory(self, device: torch.device) -> None:
-        """Before the first checkpoint is written or read, which takes memory of its own."""
+    def note_peak_memory(self) -> None:
         if not self._is_peak_known:
-            self.peak_memory_mb, self._is_peak_known = timing.peak_memory_mb(device), True
+            self.peak_memory_mb, self._is_peak_known = self.memory.mb(), True
 
     def _on_signal(self, number: int, frame: object) -> None:
         self._stop = True
@@ -195,7 +203,7 @@ class Checkpoints(Checkpoint):
         if self.path is None:
             return
         self.watch.look(trainer)
-        self.note_peak_memory(module.device)
+        self.note_peak_memory()
         with self.clock.stopped(module.device):
             self._seconds = self.fit_seconds
             try:

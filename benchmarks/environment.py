@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import backend
 from benchmarks.errors import UsageError
 
 ROOMS = ("benchmarks", "datamodules", "lit_models")
@@ -27,13 +28,23 @@ def resolve_device(name: str) -> str:
     raise UsageError(f"no device {name!r} on this machine; there is {' and '.join(available)}")
 
 
-def describe(device: torch.device) -> dict[str, str]:
+def resolve_precision(name: str, device: str) -> str:
+    """The precision to train in; `auto` is bf16-mixed where the hardware has bfloat16."""
+    if name != "auto":
+        return name
+    # Other accelerators do not say whether they merely emulate it.
+    has_bfloat16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16-mixed" if has_bfloat16 else "32-true"
+
+
+def describe(device: torch.device) -> dict[str, str | int | bool]:
     """The columns of a record that say where and with what it was made."""
     versions = {f"{name}_version": version(name) for name in ("torch", "lightning", "torchvision")}
     return {
         "device": _device_name(device),
         **versions,
         "python_version": platform.python_version(),
+        **backend.settings(),
         "commit": _commit(),
     }
 

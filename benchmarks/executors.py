@@ -22,6 +22,7 @@ import torch
 
 from benchmarks.checkpoints import SECONDS, StoppedError
 from benchmarks.divergence import DivergedError
+from benchmarks.memory import is_out_of_memory
 from benchmarks.plan import RunSpec
 from benchmarks.records import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
 from datamodules import DataError
@@ -54,14 +55,14 @@ class RunOptions:
     Args:
         data_dir: the data folder.
         jobs: runs at a time.
-        threads: of each run; None: as many as PyTorch takes.
+        threads: of each run.
         checkpoint_seconds: time between two checkpoints within an epoch.
         progress_bar: show the steps of a run, under the bar of the sweep.
     """
 
     data_dir: Path
-    jobs: int = 1
-    threads: int | None = None
+    jobs: int
+    threads: int
     checkpoint_seconds: float = SECONDS
     progress_bar: bool = False
 
@@ -86,7 +87,7 @@ class LocalExecutor:
         progress_bar: bool = False,
     ) -> None:
         self.jobs, self.timeout = jobs, timeout
-        threads = max(1, torch.get_num_threads() // jobs) if jobs > 1 else None
+        threads = max(1, torch.get_num_threads() // jobs)
         self._options = RunOptions(
             data_dir, jobs, threads, checkpoint_seconds, progress_bar and jobs == 1
         )
@@ -96,7 +97,7 @@ class LocalExecutor:
     def start(self, spec: RunSpec, checkpoint: Path) -> None:
         context = _context()
         receiver, sender = context.Pipe(duplex=False)
-        arguments = (spec, checkpoint, self._options, sender)
+        arguments = (spec, checkpoint, self._options, sender, time.time())
         process = context.Process(target=_run, args=arguments)
         process.start()
         sender.close()
@@ -188,7 +189,11 @@ def _end_with_parent() -> None:
 
 
 def _run(
-    spec: RunSpec, checkpoint: Path, options: RunOptions, sender: connection.Connection
+    spec: RunSpec,
+    checkpoint: Path,
+    options: RunOptions,
+    sender: connection.Connection,
+    decided_at: float,
 ) -> None:
     """What a process of a run does: train, and send the record."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -196,8 +201,7 @@ def _run(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from benchmarks.train import train
 
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads)
     try:
         record = train(
             spec,
@@ -206,24 +210,18 @@ def _run(
             checkpoint,
             options.checkpoint_seconds,
             options.jobs,
+            decided_at,
         )
     except StoppedError:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
     except DivergedError as error:
         record = RunRecord.of(spec, status=DIVERGED, error=str(error))
-    except (DataError, MemoryError, torch.OutOfMemoryError) as error:
-        record = RunRecord.of(spec, status=FAILED, error=_last_line(error))
     except Exception as error:
-        if not _is_out_of_memory(error):
+        if not isinstance(error, DataError) and not is_out_of_memory(error):
             traceback.print_exc(file=sys.stderr)
         record = RunRecord.of(spec, status=FAILED, error=_last_line(error))
     sender.send(record)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """PyTorch has no error of its own for the memory of the CPU."""
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def _last_line(error: Exception) -> str:

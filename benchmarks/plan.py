@@ -4,25 +4,33 @@ import ast
 import hashlib
 import importlib.util
 import json
+import random
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
 import datamodules
 import lit_models
+from benchmarks.environment import resolve_precision
 from benchmarks.errors import UsageError
 from benchmarks.protocol import Protocol
 from datamodules import ImageDataset
 
 # Code that decides the numbers of every run; a model's own files come on top.
 _TRAINING = (
+    "benchmarks.backend",
     "benchmarks.checkpoints",
+    "benchmarks.compilation",
     "benchmarks.initialisation",
+    "benchmarks.loops",
+    "benchmarks.memory",
     "benchmarks.optimization",
+    "benchmarks.speeds",
     "benchmarks.timing",
     "benchmarks.train",
+    "benchmarks.yardsticks",
     "datamodules.image_data",
     "lit_models.classifier",
     "lit_models.cost",
@@ -164,18 +172,24 @@ def plan(
     seeds: Iterable[int],
     device: str,
 ) -> list[RunSpec]:
-    """Every model with every seed, seed by seed; `settings` as of `settings_by_model`.
+    """Every model with every seed, seed by seed, the models in an order drawn by the seed.
+
+    So no model is always the first, on a cold machine. `settings` as of `settings_by_model`.
 
     Raises:
         ModelError: a net of another library that does not fit the images or classes.
     """
-    for model, own in settings.items():
+    for model, of_model in settings.items():
         lit_models.check(
             model,
             in_channels=dataset.channels,
             num_classes=len(dataset.classes),
-            image_size=own.image_size,
+            image_size=of_model.image_size,
         )
+    own = {
+        model: replace(of_model, precision=resolve_precision(of_model.precision, device))
+        for model, of_model in settings.items()
+    }
     return [
         RunSpec(
             model=model,
@@ -183,10 +197,10 @@ def plan(
             data_digest=digest([dataset.digest, dataset.mean, dataset.std]),
             protocol_name=protocol_name,
             protocol_digest=digest(asdict(protocol)),
-            protocol=own,
+            protocol=own[model],
             seed=seed,
             device=device,
         )
         for seed in seeds
-        for model, own in settings.items()
+        for model in random.Random(seed).sample(list(own), len(own))
     ]

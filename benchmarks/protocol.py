@@ -55,10 +55,12 @@ class Protocol:
             (data-dependent, Mishkin & Matas, 2016; see benchmarks/initialisation.py).
         normalize: subtract the dataset's mean and divide by its standard deviation; otherwise
             pixels lie in [0, 1].
-        augmentation: flip (horizontal, every second example) and crop (shift by up to an eighth
-            of the image, padded with zeros); training examples only.
-        precision: 32-true, or bf16-mixed (autocast).
+        augmentation: flip (horizontal, every second example), crop (shift by up to an eighth of
+            the image, padded with zeros) and cutout (a square of half the image's side set to
+            zero; DeVries & Taylor, 2017); training examples only.
+        precision: 32-true, bf16-mixed (autocast), or auto: bf16-mixed on GPUs that have it.
         memory_format: layout of images and weights.
+        compile: torch.compile the net, with CUDA graphs on a GPU.
         models: settings that differ by model; if given, only these models can be trained.
 
     Raises:
@@ -80,9 +82,10 @@ class Protocol:
     clip_norm: float | None = None
     init: Literal["default", "xavier", "lsuv"] = "default"
     normalize: bool = True
-    augmentation: tuple[Literal["flip", "crop"], ...] = ()
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    augmentation: tuple[Literal["flip", "crop", "cutout"], ...] = ()
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     memory_format: Literal["channels_last", "contiguous_format"] = "channels_last"
+    compile: bool = False
     models: dict[str, ModelSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

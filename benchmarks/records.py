@@ -31,11 +31,25 @@ def now() -> str:
 class RunRecord:
     """All a run leaves behind; each field up to `finished_at` is a column of the results CSV.
 
-    Accuracies are of examples, or, for segmentation, of pixels. Rates are examples a second,
-    `fit_seconds` the whole of the training, `peak_memory_mb` MiB, `train_flops` all FLOPs of the
-    training. `weights_digest` is a hash of the trained weights. `resumed` counts how often the
-    training went on from a checkpoint, `jobs` how many runs shared the machine. `made_in` is the
-    identity of the results folder the run was made for. `history` has an entry an epoch.
+    Accuracies are of examples, or, for segmentation, of pixels. Rates are examples a second:
+    `examples_per_sec` of the training, `step_`, `textbook_` and `data_examples_per_sec` of the bare
+    loop, the textbook's and the data alone (see benchmarks/loops.py), medians of the samples in
+    `speeds`, and `sentinel_examples_per_sec` of a reference workload before and after the training
+    (benchmarks/yardsticks.py); `relative_speed` is the first in terms of the last, `sentinel_drift`
+    how far that moved meanwhile, 0.05 being 5 %. `bound_by` says whether net, data or framework
+    take most of the loop.
+
+    `train_flops` are all FLOPs of the training, `flops_per_sec` those achieved, `utilisation` is
+    their share of what the device does in a large product of matrices in the same precision.
+    `peak_memory_mb` is MiB beyond what the process had before. `fit_seconds` are of the whole
+    training; `import_seconds` and `first_step_seconds` from the decision to run to the end of the
+    imports and to the first step, `compile_seconds` those of torch.compile, which are in no other
+    figure but that.
+
+    `micro_batches` are the parts in which a batch was taken because memory was short. `resumed`
+    counts how often the training went on from a checkpoint, `jobs` how many runs shared the
+    machine. `weights_digest` is a hash of the trained weights. `made_in` is the identity of the
+    results folder the run was made for. `history` has an entry an epoch.
     """
 
     model: str
@@ -56,10 +70,22 @@ class RunRecord:
     examples_per_sec: float | None = None
     step_examples_per_sec: float | None = None
     loop_efficiency: float | None = None
+    bound_by: str | None = None
+    textbook_examples_per_sec: float | None = None
+    data_examples_per_sec: float | None = None
+    sentinel_examples_per_sec: float | None = None
+    sentinel_drift: float | None = None
+    relative_speed: float | None = None
     peak_memory_mb: float | None = None
     train_flops: float | None = None
+    flops_per_sec: float | None = None
+    utilisation: float | None = None
     fit_seconds: float | None = None
+    import_seconds: float | None = None
+    first_step_seconds: float | None = None
+    compile_seconds: float | None = None
     weights_digest: str | None = None
+    micro_batches: int = 1
     resumed: int = 0
     jobs: int = 1
     image_size: int
@@ -68,7 +94,13 @@ class RunRecord:
     train_examples: int | None
     precision: str
     memory_format: str
+    compile: bool
     device: str
+    threads: int | None = None
+    affinity: str | None = None
+    flushes_denormals: bool | None = None
+    tf32: bool | None = None
+    cudnn_autotune: bool | None = None
     torch_version: str | None = None
     lightning_version: str | None = None
     torchvision_version: str | None = None
@@ -82,6 +114,7 @@ class RunRecord:
     finished_at: str = field(default_factory=now)
     settings: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    speeds: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: RunSpec, **values: Any) -> "RunRecord":
@@ -103,7 +136,7 @@ class RunRecord:
         return cls(**{**{name: settings[name] for name in shared}, **known, **values})
 
 
-NESTED = ("settings", "history")
+NESTED = ("settings", "history", "speeds")
 COLUMNS = [f.name for f in fields(RunRecord) if f.name not in NESTED]
 
 

@@ -1,30 +1,31 @@
 """One run from start to end, in one process."""
 
 import logging
+import sys
+import time
 import warnings
-from functools import partial
+from dataclasses import dataclass
 from itertools import islice
 from math import ceil
 from pathlib import Path
 
-import lightning as L
 import torch
+from lightning.pytorch import seed_everything
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 import datamodules
 import lit_models
-from benchmarks import checkpoints, environment, timing
+from benchmarks import backend, checkpoints, environment, loops, memory, speeds, yardsticks
 from benchmarks.checkpoints import CheckpointFile, Checkpoints
+from benchmarks.compilation import compile_net
 from benchmarks.divergence import DivergenceWatch
 from benchmarks.initialisation import initialise
-from benchmarks.optimization import make_optimizer, make_scheduler
+from benchmarks.loops import Training
 from benchmarks.plan import RunSpec
 from benchmarks.records import RunRecord
+from benchmarks.timing import TrainingClock
+from datamodules import ImageDataset
 from datamodules.image_data import DeviceResidentDataModule
-from lit_models.classifier import LitClassifier
-from lit_models.segmenter import LitSegmenter
-
-MODULES = {lit_models.CLASSIFICATION: LitClassifier, lit_models.SEGMENTATION: LitSegmenter}
 
 INIT_EXAMPLES = 128  # seen by a data-dependent initialisation
 
@@ -36,8 +37,12 @@ def train(
     checkpoint: Path | None = None,
     checkpoint_seconds: float = checkpoints.SECONDS,
     jobs: int = 1,
+    decided_at: float | None = None,
 ) -> RunRecord:
     """Train, test and time one net as `spec` says.
+
+    If memory runs out in training, it starts anew with each batch cut into twice as many
+    micro-batches.
 
     Args:
         spec: the run.
@@ -46,17 +51,20 @@ def train(
         checkpoint: the file from which the training goes on, and in which it is saved; None: none.
         checkpoint_seconds: time between two checkpoints within an epoch.
         jobs: how many runs share the machine.
+        decided_at: when it was decided to run, by `time.time`; None: now.
 
     Raises:
         DataError: the data are not to be had.
         DivergedError: the loss is no longer finite.
         StoppedError: the process was told to terminate, and the training is saved.
     """
+    imported_at = time.time()
+    decided_at = decided_at or imported_at
     _quieten()
+    backend.set_up()
     protocol, device = spec.protocol, torch.device(spec.device)
-    L.seed_everything(spec.seed, verbose=False)
+    peak = memory.PeakMemory(device)
     dataset = datamodules.load(spec.dataset, data_dir)
-    memory_format = getattr(torch, protocol.memory_format)
     data = DeviceResidentDataModule(
         dataset,
         device,
@@ -67,84 +75,137 @@ def train(
         validation_examples=protocol.validation_examples,
         normalize=protocol.normalize,
         augmentation=protocol.augmentation,
-        memory_format=memory_format,
+        memory_format=getattr(torch, protocol.memory_format),
     )
-    num_classes = len(dataset.classes)
-    net = lit_models.build(
-        spec.model,
-        in_channels=dataset.channels,
-        num_classes=num_classes,
-        image_size=protocol.image_size,
-    )
-    cost = lit_models.cost(net, protocol.image_size, dataset.channels)
-    net = net.to(device)
-    first_batch, *more = islice(data.train_dataloader(), ceil(INIT_EXAMPLES / protocol.batch_size))
     file = CheckpointFile(checkpoint) if checkpoint else None
     saved = file.find() if file else None
-    if saved is None:
-        initialise(net, protocol.init, torch.cat([images for images, _ in (first_batch, *more)]))
-    del more
-    net = net.to(memory_format=memory_format)
+    micro_batches = file.micro_batches if saved else 1
+    reference_before = yardsticks.reference_examples_per_sec(device)
+    while True:
+        clock, watch = TrainingClock(), DivergenceWatch()
+        progress = Checkpoints(checkpoint, checkpoint_seconds, clock, watch, peak, jobs)
+        try:
+            trained = _fit(spec, dataset, data, file, saved, micro_batches, progress, progress_bar)
+            break
+        except Exception as error:
+            if not memory.is_out_of_memory(error) or micro_batches >= protocol.batch_size:
+                raise
+        memory.free(device)
+        micro_batches, saved = 2 * micro_batches, None
+        attempt = f"each batch comes in {micro_batches} micro-batches"
+        print(f"\nbenchmarks: {spec.title}: out of memory; {attempt}", file=sys.stderr)
+    examples_per_sec = clock.examples_per_sec
+    reference_after = yardsticks.reference_examples_per_sec(device)
+    reference = (reference_before + reference_after) / 2
 
-    module = MODULES[dataset.task](
-        net,
-        num_classes,
-        partial(make_optimizer, protocol=protocol),
-        partial(make_scheduler, protocol=protocol),
-    )
-    clock, watch = timing.TrainingClock(), DivergenceWatch()
-    progress = Checkpoints(checkpoint, checkpoint_seconds, clock, watch, jobs)
-    trainer = L.Trainer(
-        accelerator=spec.device,
-        devices=1,
-        max_epochs=protocol.epochs,
-        precision=protocol.precision,
-        gradient_clip_val=protocol.clip_norm,
-        plugins=[file] if file else None,
-        callbacks=[clock, watch, progress, *([_progress_bar()] if progress_bar else [])],
-        enable_progress_bar=progress_bar,
-        logger=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-    )
-    timing.reset_peak_memory(device)
-    trainer.fit(module, datamodule=data, ckpt_path=saved)
-    fit_seconds = progress.fit_seconds
-    progress.note_peak_memory(device)
-    (scores,) = trainer.test(module, datamodule=data, verbose=False)
-    digest = checkpoints.weights_digest(net)
-    evaluated_on = "validation" if protocol.validation_examples else "test"
-
-    net = net.to(device)  # Lightning moves a net and its optimizer back to the CPU
-    step_rate, flops_per_example = timing.time_steps(
-        net,
-        make_optimizer(net.parameters(), protocol),
-        first_batch,
-        clip_norm=protocol.clip_norm,
-        precision=protocol.precision,
-    )
+    training = trained.training
+    flops_per_example = loops.training_flops(training)
+    measured = speeds.measure(training, examples_per_sec, trained.fit_seconds)
+    flops_per_sec = flops_per_example * examples_per_sec
+    matmul_flops_per_sec = yardsticks.matmul_flops_per_sec(device, protocol.precision)
     examples = len(data.train_dataloader().labels)
-    last_epoch = module.history[-1]
+    last_epoch = trained.history[-1]
     return RunRecord.of(
         spec,
-        parameters=cost.parameters,
-        macs=cost.macs,
+        parameters=trained.cost.parameters,
+        macs=trained.cost.macs,
         loss=last_epoch["loss"],
         train_accuracy=last_epoch["train_accuracy"],
-        **{name.replace("test", evaluated_on): score for name, score in scores.items()},
-        examples_per_sec=clock.examples_per_sec,
-        step_examples_per_sec=step_rate,
-        loop_efficiency=clock.examples_per_sec / step_rate,
+        **trained.scores,
+        examples_per_sec=examples_per_sec,
+        step_examples_per_sec=measured.medians["step"],
+        loop_efficiency=measured.loop_efficiency,
+        bound_by=measured.bound_by,
+        textbook_examples_per_sec=measured.medians["textbook"],
+        data_examples_per_sec=measured.medians["data"],
+        sentinel_examples_per_sec=reference,
+        sentinel_drift=abs(reference_after / reference_before - 1),
+        relative_speed=examples_per_sec / reference,
         peak_memory_mb=progress.peak_memory_mb,
         train_flops=flops_per_example * examples * protocol.epochs,
-        fit_seconds=fit_seconds,
-        weights_digest=digest,
+        flops_per_sec=flops_per_sec,
+        utilisation=flops_per_sec / matmul_flops_per_sec,
+        fit_seconds=trained.fit_seconds,
+        import_seconds=imported_at - decided_at,
+        first_step_seconds=clock.first_step_at - decided_at,
+        compile_seconds=trained.compile_seconds,
+        weights_digest=trained.weights_digest,
+        micro_batches=micro_batches,
         resumed=progress.resumed,
         jobs=progress.jobs,
         train_examples=examples,
         data_source=dataset.source,
-        history=module.history,
+        history=trained.history,
+        speeds=measured.summary(),
         **environment.describe(device),
+    )
+
+
+@dataclass(frozen=True)
+class _Trained:
+    training: Training
+    cost: lit_models.Cost
+    compile_seconds: float | None
+    fit_seconds: float
+    history: list[dict[str, float]]
+    scores: dict[str, float]
+    weights_digest: str
+
+
+def _fit(
+    spec: RunSpec,
+    dataset: ImageDataset,
+    data: DeviceResidentDataModule,
+    file: CheckpointFile | None,
+    saved: Path | None,
+    micro_batches: int,
+    progress: Checkpoints,
+    progress_bar: bool,
+) -> _Trained:
+    """Build the net, train and test it."""
+    protocol = spec.protocol
+    seed_everything(spec.seed, verbose=False)
+    net = lit_models.build(
+        spec.model,
+        in_channels=dataset.channels,
+        num_classes=len(dataset.classes),
+        image_size=protocol.image_size,
+    )
+    cost = lit_models.cost(net, protocol.image_size, dataset.channels)
+    net = net.to(data.device)
+    if saved is None:
+        batches = islice(data.train_dataloader(), ceil(INIT_EXAMPLES / protocol.batch_size))
+        initialise(net, protocol.init, torch.cat([images for images, _ in batches]))
+    net = net.to(memory_format=getattr(torch, protocol.memory_format))
+    training = Training(net, spec.task, len(dataset.classes), protocol, data, micro_batches)
+    compile_seconds = compile_net(training) if protocol.compile else None
+
+    module = training.module()
+    trainer = training.trainer(
+        max_epochs=protocol.epochs,
+        plugins=[file] if file else None,
+        callbacks=[
+            progress.clock,
+            progress.watch,
+            progress,
+            *([_progress_bar()] if progress_bar else []),
+        ],
+        enable_progress_bar=progress_bar,
+    )
+    progress.memory.reset()
+    trainer.fit(module, datamodule=data, ckpt_path=saved)
+    fit_seconds = progress.fit_seconds
+    progress.note_peak_memory()
+    (scores,) = trainer.test(module, datamodule=data, verbose=False)
+    evaluated_on = "validation" if protocol.validation_examples else "test"
+    return _Trained(
+        training,
+        cost,
+        compile_seconds,
+        fit_seconds,
+        module.history,
+        {name.replace("test", evaluated_on): score for name, score in scores.items()},
+        checkpoints.weights_digest(net),
     )
 
 

@@ -14,6 +14,10 @@ Batch = tuple[Tensor, Tensor]
 
 SUBSET, EPOCH = 1, 2  # what random numbers are for, so that no two purposes share them
 
+# Up to this size, examples are resized once and kept; larger ones are resized batch by batch.
+CACHED_BYTES = 2**30
+CHUNK = 512  # examples resized at once for the cache
+
 
 class DeviceResidentDataModule(L.LightningDataModule):
     """Serves (images, labels) batches that never leave the device on which they are trained.
@@ -30,7 +34,7 @@ class DeviceResidentDataModule(L.LightningDataModule):
         train_examples: size of the training subset, the same for every seed; None: all.
         validation_examples: training examples held out, in place of the test set.
         normalize: subtract the dataset's mean and divide by its standard deviation.
-        augmentation: any of `flip` and `crop`, for training examples.
+        augmentation: any of `flip`, `crop` and `cutout`, for training examples.
         memory_format: layout of the images.
 
     Raises:
@@ -52,6 +56,7 @@ class DeviceResidentDataModule(L.LightningDataModule):
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         super().__init__()
+        self.device = device
         # One fixed order for all, so that every run trains on, and holds out, the same examples.
         order = torch.randperm(len(dataset.train_labels), generator=_generator(SUBSET))
         if train_examples is None:
@@ -75,15 +80,15 @@ class DeviceResidentDataModule(L.LightningDataModule):
         shift = (-mean / std).view(1, -1, 1, 1).to(device)
 
         def prepare(images: Tensor) -> Tensor:
-            images = images.float()
-            if images.shape[-1] != image_size:
-                shrinks = image_size < images.shape[-1]
-                size = (image_size, image_size)
-                images = F.interpolate(images, size, mode="bilinear", antialias=shrinks)
-            return images * scale + shift
+            return resize(images, image_size).float().mul_(scale).add_(shift)
 
         def loader(examples: Batch, **kwargs) -> DeviceLoader:
             images, labels = (tensor.to(device) for tensor in examples)
+            if images[:, :, 0, 0].numel() * image_size**2 <= CACHED_BYTES:
+                images, labels = (
+                    torch.cat([resize(some, image_size) for some in tensor.split(CHUNK)])
+                    for tensor in (images, labels)
+                )
             return DeviceLoader(images, labels, batch_size, prepare, memory_format, **kwargs)
 
         def epoch() -> int:
@@ -121,7 +126,7 @@ class DeviceLoader:
         memory_format: layout of the images.
         shuffle_seed: asked at the start of an epoch, determines the order and augmentation of its
             examples; None keeps the examples as they are.
-        augmentation: any of `flip` and `crop`.
+        augmentation: any of `flip`, `crop` and `cutout`.
     """
 
     def __init__(
@@ -134,7 +139,11 @@ class DeviceLoader:
         shuffle_seed: Callable[[], tuple[int, ...]] | None = None,
         augmentation: tuple[str, ...] = (),
     ) -> None:
-        self.images, self.labels = images, labels
+        self.labels = labels
+        # Rows of the layout in which they are wanted: a batch is then gathered in one piece.
+        self._is_channels_last = memory_format == torch.channels_last
+        self._rows = images.permute(0, 2, 3, 1) if self._is_channels_last else images
+        self._rows = self._rows.contiguous()
         self.batch_size = batch_size
         self.prepare = prepare
         self.memory_format = memory_format
@@ -162,29 +171,44 @@ class DeviceLoader:
             order = torch.randperm(count, generator=generator).to(device)
             flips = (torch.rand(count, generator=generator) < 0.5).to(device)
             shifts = (torch.rand(count, 2, generator=generator) * 2 - 1).to(device)
+            holes = torch.rand(count, 2, generator=generator).to(device)
 
         def augment(images: Tensor, chosen: Tensor) -> Tensor:
             if "flip" in self.augmentation:
                 images = flip(images, flips[chosen])
             if "crop" in self.augmentation:
                 images = crop(images, shifts[chosen])
+            if "cutout" in self.augmentation and images.is_floating_point():
+                images = cutout(images, holes[chosen])  # a mask keeps what it says
             return images
 
         self._served, self._skipped = self._skipped, 0
         for start in range(self._served * self.batch_size, count, self.batch_size):
             chosen = order[start : start + self.batch_size]
-            images, labels = self.prepare(self.images[chosen]), self.labels[chosen]
+            images = self._rows.index_select(0, chosen)
+            images = self.prepare(images.permute(0, 3, 1, 2) if self._is_channels_last else images)
+            labels = self.labels.index_select(0, chosen)
             if labels.dim() > 1:
-                labels = resize_masks(labels, images.shape[-2:])
+                labels = resize(labels, images.shape[-1])
                 labels = augment(labels[:, None], chosen)[:, 0].long()
             images = augment(images, chosen)
             self._served += 1
             yield images.contiguous(memory_format=self.memory_format), labels
 
 
-def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Masks (N, H, W) at another height and width in pixels, each pixel as the nearest was."""
-    return F.interpolate(masks[:, None], size, mode="nearest-exact")[:, 0]
+def resize(examples: Tensor, size: int) -> Tensor:
+    """Examples at another height and width in pixels.
+
+    Images, uint8 (N, C, H, W), are interpolated, and rounded as image files would be; of masks,
+    uint8 (N, H, W), each pixel becomes what the nearest was; labels (N,) stay.
+    """
+    if examples.dim() == 1 or examples.shape[-1] == size:
+        return examples
+    if examples.dim() == 3:
+        return F.interpolate(examples[:, None], (size, size), mode="nearest-exact")[:, 0]
+    shrinks = size < examples.shape[-1]
+    images = F.interpolate(examples.float(), (size, size), mode="bilinear", antialias=shrinks)
+    return images.round_().to(torch.uint8)
 
 
 def flip(images: Tensor, chosen: Tensor) -> Tensor:
@@ -207,6 +231,19 @@ def crop(images: Tensor, shifts: Tensor) -> Tensor:
     # Indices apart on both sides of the channels put these last: (N, H, W, C)
     cropped = padded[examples[:, None, None], :, rows[:, :, None], columns[:, None, :]]
     return cropped.permute(0, 3, 1, 2)
+
+
+def cutout(images: Tensor, holes: Tensor) -> Tensor:
+    """Set a square of each image (N, C, H, W) to zero (DeVries & Taylor, 2017).
+
+    Its side is half the image's, as in the paper for CIFAR-10; its centre, `holes` (N, 2) in
+    [0, 1), down and right, may lie anywhere, so that a part may fall outside.
+    """
+    height, width = images.shape[-2:]
+    rows = (torch.arange(height, device=images.device) - holes[:, :1] * height).abs()  # (N, H)
+    columns = (torch.arange(width, device=images.device) - holes[:, 1:] * width).abs()  # (N, W)
+    is_cut = (rows < height / 4)[:, :, None] & (columns < width / 4)[:, None, :]
+    return images.masked_fill(is_cut[:, None], 0.0)
 
 
 def _generator(*seeds: int) -> torch.Generator:

@@ -1,14 +1,18 @@
 """The one LightningModule around every classification net."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import lightning as L
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
+
+# Of a micro-batch its labels and, detached, logits, losses and share of the loss of the batch.
+MicroBatch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def forward_loss(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -27,17 +31,61 @@ def forward_loss(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor
     return logits, losses, loss
 
 
+def backpropagate(
+    net: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    micro_batches: int = 1,
+    backward: Callable[[Tensor], None] = Tensor.backward,
+) -> Iterator[MicroBatch]:
+    """The forward and backward pass of a batch, cut into micro-batches that share its gradient.
+
+    The gradients add up to that of the whole batch; only what a net computes over its batch, as
+    batch normalisation does, is of the micro-batch. Losses and loss are those of `forward_loss`.
+    """
+    parts = min(micro_batches, len(labels))
+    for some_images, some_labels in zip(images.chunk(parts), labels.chunk(parts), strict=True):
+        logits, losses, loss = forward_loss(net, some_images, some_labels)
+        if parts > 1:
+            loss = loss * (len(some_labels) / len(labels))
+        backward(loss)
+        yield some_labels, logits.detach(), losses.detach(), loss.detach()
+
+
+class TrainScores(Metric):
+    """Mean loss and accuracy over labels, each counted once; adds up without reading back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("loss", torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("correct", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, labels: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self.loss.add_(losses.sum(dtype=torch.float32))
+        self.correct.add_((logits.argmax(1) == labels).sum())
+        self.count.add_(labels.numel())
+
+    def compute(self) -> dict[str, Tensor]:
+        return {"loss": self.loss / self.count, "train_accuracy": self.correct / self.count}
+
+
 class LitClassifier(L.LightningModule):
     """Trains a net that returns logits with cross-entropy (see `forward_loss`).
 
     `history` gets an entry an epoch: the loss (nats) and accuracy of its training examples, each
     counted once, in train mode, as they were trained on. Testing logs `test_accuracy`.
 
+    The optimizer is stepped here, not by Lightning: that spares small nets a good part of what the
+    Trainer's loop costs them, and lets a batch come in micro-batches.
+
     Args:
         net: maps images (N, C, H, W) to logits (N, num_classes).
         num_classes: number of classes.
         optimizer: makes the optimizer of the parameters.
         scheduler: makes the schedule, stepped every batch, from optimizer and number of steps.
+        clip_norm: largest norm of the gradient over all parameters; None: not clipped.
+        micro_batches: parts in which a batch is taken, its gradients added up.
     """
 
     def __init__(
@@ -46,17 +94,27 @@ class LitClassifier(L.LightningModule):
         num_classes: int,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer, int], LRScheduler],
+        clip_norm: float | None = None,
+        micro_batches: int = 1,
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.net = net
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        # Their checks of the values would wait for the device at every step.
-        self.train_loss = MeanMetric(nan_strategy="disable")
-        self.train_accuracy, test_accuracy = (
-            MulticlassAccuracy(num_classes, average="micro", validate_args=False) for _ in range(2)
-        )
+        self.clip_norm, self.micro_batches = clip_norm, micro_batches
+        self.train_scores = TrainScores()
+        # Its checks of the values would wait for the device at every step.
+        test_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.test_metrics = MetricCollection({"test_accuracy": test_accuracy}, compute_groups=False)
         self.history: list[dict[str, float]] = []
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # The Trainer notes every hook it calls here, tens of times a step, which torch.nn's own
+        # method makes slow: it asks of each value whether it is a parameter.
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images)
@@ -64,36 +122,26 @@ class LitClassifier(L.LightningModule):
     def configure_optimizers(self) -> dict:
         optimizer = self.make_optimizer(self.parameters())
         steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = self.make_scheduler(optimizer, steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        return {"optimizer": optimizer, "lr_scheduler": self.make_scheduler(optimizer, steps)}
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> dict[str, Tensor]:
         images, labels = batch
-        logits, losses, loss = forward_loss(self.net, images, labels)
-        self.train_loss.update(losses.detach())  # example by example: batches differ in size
-        self.train_accuracy.update(logits.detach(), labels)
-        return loss
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        # Lightning's refuses fused optimizers in mixed precision; that matters to float16 alone.
-        if gradient_clip_val is not None:
-            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+        optimizer, total = self.optimizers(), 0.0
+        optimizer.zero_grad()
+        passes = backpropagate(self.net, images, labels, self.micro_batches, self.manual_backward)
+        for some_labels, logits, losses, loss in passes:
+            self.train_scores.update(some_labels, logits, losses)
+            total = total + loss
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), self.clip_norm)
+        optimizer.step()
+        self.lr_schedulers().step()
+        return {"loss": total}
 
     def on_train_epoch_end(self) -> None:
-        loss, accuracy = float(self.train_loss.compute()), float(self.train_accuracy.compute())
-        self.train_loss.reset()
-        self.train_accuracy.reset()
-        self.history.append(
-            {"epoch": self.current_epoch + 1, "loss": loss, "train_accuracy": accuracy}
-        )
+        scores = {name: float(score) for name, score in self.train_scores.compute().items()}
+        self.train_scores.reset()
+        self.history.append({"epoch": self.current_epoch + 1, **scores})
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         images, labels = batch

@@ -10,18 +10,21 @@ from torch.nn import functional as F
 import lit_models
 from benchmarks.checkpoints import CheckpointFile
 from benchmarks.divergence import DivergedError
-from benchmarks.records import OK
+from benchmarks.records import OK, RunRecord
 from benchmarks.train import train
 from datamodules.image_data import DeviceResidentDataModule
 from lit_models.classifier import LitClassifier
 from tests.conftest import NoReading
 
 MEASURED = {
-    "examples_per_sec",
-    "step_examples_per_sec",
+    *(f.name for f in dataclasses.fields(RunRecord) if f.name.endswith(("_per_sec", "_seconds"))),
     "loop_efficiency",
+    "bound_by",
+    "sentinel_drift",
+    "relative_speed",
     "peak_memory_mb",
-    "fit_seconds",
+    "utilisation",
+    "speeds",
     "finished_at",
 }
 
@@ -36,7 +39,7 @@ def test_a_record_is_complete(make_spec, tmp_path):
     assert record.status == OK
     empty = {key for key, value in dataclasses.asdict(record).items() if value is None}
     of_validation = {"validation_accuracy", "validation_mean_iou"}
-    assert empty == {"error", "test_mean_iou", "made_in"} | of_validation
+    assert empty == {"error", "test_mean_iou", "made_in", "compile_seconds"} | of_validation
     assert (
         record.parameters
         == lit_models.cost(

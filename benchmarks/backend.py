@@ -1,0 +1,28 @@
+"""Settings of PyTorch that are chosen once, the same for every run of every net, and recorded."""
+
+import os
+
+import torch
+
+
+def set_up() -> None:
+    """Set what can be set. It belongs before the first computation of a process."""
+    # Numbers too small to be normal take CPUs a hundred times as long, and mean nothing here.
+    torch.set_flush_denormal(True)
+    # 32-true is what it says; whoever wants tensor cores has bf16-mixed.
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+
+
+def settings() -> dict[str, str | int | bool]:
+    """What `set_up` and the system have set, as PyTorch has it."""
+    subnormal = torch.tensor(torch.finfo(torch.float32).tiny) / 2
+    affinity = getattr(os, "sched_getaffinity", lambda pid: ())(0)
+    return {
+        "threads": torch.get_num_threads(),
+        "affinity": " ".join(map(str, sorted(affinity))),
+        "flushes_denormals": bool(subnormal == 0),
+        "tf32": torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32,
+        "cudnn_autotune": torch.backends.cudnn.benchmark,
+    }

@@ -1,0 +1,175 @@
+"""The loops a net may be trained in: the Trainer's, a bare one, a textbook's, and the data alone.
+
+Each takes a training and a number of steps, and returns examples/sec.
+"""
+
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, islice, repeat
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.flop_counter import FlopCounterMode
+
+import lit_models
+from benchmarks import timing
+from benchmarks.divergence import DivergenceWatch
+from benchmarks.optimization import make_optimizer, make_scheduler
+from benchmarks.protocol import Protocol
+from datamodules.image_data import Batch, DeviceResidentDataModule
+from lit_models.classifier import LitClassifier, MicroBatch, backpropagate
+from lit_models.segmenter import LitSegmenter
+
+MODULES = {lit_models.CLASSIFICATION: LitClassifier, lit_models.SEGMENTATION: LitSegmenter}
+
+WARMUP_STEPS = 2  # before the clock starts
+
+
+@dataclass(frozen=True)
+class Training:
+    """A net, and how it is trained in whichever loop.
+
+    Args:
+        net: the net.
+        task: what it is for.
+        num_classes: number of classes.
+        protocol: the recipe.
+        data: the examples; they say on which device the net is trained.
+        micro_batches: parts in which a batch is taken.
+    """
+
+    net: nn.Module
+    task: str
+    num_classes: int
+    protocol: Protocol
+    data: DeviceResidentDataModule
+    micro_batches: int = 1
+
+    @property
+    def device(self) -> torch.device:
+        return self.data.device
+
+    def module(self) -> LitClassifier:
+        return MODULES[self.task](
+            self.net,
+            self.num_classes,
+            partial(make_optimizer, protocol=self.protocol),
+            partial(make_scheduler, protocol=self.protocol),
+            clip_norm=self.protocol.clip_norm,
+            micro_batches=self.micro_batches,
+        )
+
+    def trainer(self, **options: Any) -> L.Trainer:
+        return L.Trainer(
+            accelerator=self.device.type,
+            devices=1,
+            precision=self.protocol.precision,
+            logger=False,
+            enable_model_summary=False,
+            limit_val_batches=0,
+            **options,
+        )
+
+    def optimizer(self) -> Optimizer:
+        """An optimizer of the net, which is made ready to be trained without a Trainer."""
+        net = self.net.to(self.device).train()  # Lightning leaves a net on the CPU
+        return make_optimizer(net.parameters(), self.protocol)
+
+    def first_batch(self) -> Batch:
+        return next(iter(self.data.train_dataloader()))
+
+    def step(self, optimizer: Optimizer, images: Tensor, labels: Tensor) -> list[MicroBatch]:
+        """One training step in bare PyTorch."""
+        optimizer.zero_grad()
+        with self.autocast():
+            passes = list(backpropagate(self.net, images, labels, self.micro_batches))
+        if self.protocol.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.protocol.clip_norm)
+        optimizer.step()
+        return passes
+
+    def autocast(self) -> AbstractContextManager:
+        """What Lightning does around a step for the same precision."""
+        enabled = self.protocol.precision == "bf16-mixed"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def idle(self) -> "Training":
+        """The same work without an effect: no net diverges while it is only timed."""
+        return replace(self, protocol=replace(self.protocol, learning_rate=1e-12))
+
+
+def trainer_loop(training: Training, steps: int) -> float:
+    """The Trainer on the resident data, as in a run."""
+    clock = timing.TrainingClock(WARMUP_STEPS)
+    trainer = training.trainer(
+        max_epochs=-1,
+        max_steps=WARMUP_STEPS + steps,
+        callbacks=[clock, DivergenceWatch()],
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+    )
+    trainer.fit(training.module(), datamodule=training.data)
+    return clock.examples_per_sec
+
+
+def bare_loop(training: Training, steps: int) -> float:
+    """PyTorch on one resident batch: what the hardware allows."""
+    optimizer, batch = training.optimizer(), training.first_batch()
+    for _ in range(WARMUP_STEPS):
+        training.step(optimizer, *batch)
+    began = timing.now(training.device)
+    for _ in range(steps):
+        training.step(optimizer, *batch)
+    return steps * len(batch[1]) / (timing.now(training.device) - began)
+
+
+def textbook_loop(training: Training, steps: int) -> float:
+    """As Dive into Deep Learning counts (`train_ch6`): the clock runs from batch to batch.
+
+    In it are the transfer to the device, the step, and loss and accuracy, for which the device is
+    waited for; out of it is whatever makes the batch.
+    """
+    images, labels = (tensor.cpu() for tensor in training.first_batch())
+    host_batches = repeat((images, labels), WARMUP_STEPS + steps)
+    return timed_by_step(training, host_batches)
+
+
+def timed_by_step(training: Training, host_batches: Iterable[Batch]) -> float:
+    """The clock of `textbook_loop` on batches in the memory of the host."""
+    optimizer, device = training.optimizer(), training.device
+    seconds = examples = loss = correct = 0.0
+    for number, batch in enumerate(host_batches):
+        began = time.perf_counter()
+        images, labels = (tensor.to(device) for tensor in batch)
+        for some_labels, logits, _, share in training.step(optimizer, images, labels):
+            loss += float(share) * len(labels)
+            correct += float((logits.argmax(1) == some_labels).sum())
+        if number >= WARMUP_STEPS:
+            seconds += timing.now(device) - began
+            examples += len(labels)
+    return examples / seconds
+
+
+def data_loop(training: Training, steps: int) -> float:
+    """The batches alone, made and thrown away."""
+    batches = chain.from_iterable(repeat(training.data.train_dataloader()))
+    for _ in islice(batches, WARMUP_STEPS):
+        pass
+    began = timing.now(training.device)
+    examples = sum(len(labels) for _, labels in islice(batches, steps))
+    return examples / (timing.now(training.device) - began)
+
+
+def training_flops(training: Training) -> float:
+    """FLOPs of training on one example, counted on a real forward and backward pass."""
+    optimizer, (images, labels) = training.optimizer(), training.first_batch()
+    # A compiled net would hide its operations from the counter.
+    with torch.compiler.set_stance("force_eager"), FlopCounterMode(display=False) as counter:
+        training.step(optimizer, images, labels)
+    return counter.get_total_flops() / len(labels)

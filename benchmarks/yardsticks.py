@@ -1,0 +1,66 @@
+"""What a machine can do, and what it does at a given moment: two figures to hold a run against."""
+
+import statistics
+
+import torch
+from torch import nn
+
+from benchmarks import timing
+from lit_models.classifier import backpropagate
+
+# The reference workload: never changed, since speeds are quoted in its terms.
+BATCH_SIZE, IMAGE_SIZE = 64, 32
+
+SECONDS = 0.25  # spent on either figure
+SIDES = {"cpu": 1024}  # of the square matrices; an accelerator needs larger ones to be busy
+SIDE_OF_ACCELERATORS = 8192
+PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
+
+
+def reference_examples_per_sec(device: torch.device, seconds: float = SECONDS) -> float:
+    """Training examples a second of a small fixed net: the median of the steps done in `seconds`.
+
+    The random numbers of the process are left as they were.
+    """
+    with torch.random.fork_rng(devices=[device] if timing.is_accelerator(device) else []):
+        torch.manual_seed(0)
+        net = nn.Sequential(
+            nn.Conv2d(3, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(64, 10),
+        ).to(device)
+        images = torch.randn(BATCH_SIZE, 3, IMAGE_SIZE, IMAGE_SIZE, device=device)
+        labels = torch.randint(10, (BATCH_SIZE,), device=device)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        list(backpropagate(net, images, labels))
+        optimizer.step()
+
+    return BATCH_SIZE / statistics.median(_times(step, device, seconds))
+
+
+def matmul_flops_per_sec(device: torch.device, precision: str, seconds: float = SECONDS) -> float:
+    """The largest rate of a product of square matrices in the precision of the run."""
+    side = SIDES.get(device.type, SIDE_OF_ACCELERATORS)
+    left, right = torch.ones(2, side, side, device=device, dtype=PRECISIONS[precision])
+    return 2 * side**3 / min(_times(lambda: left @ right, device, seconds))
+
+
+def _times(work, device: torch.device, seconds: float) -> list[float]:
+    """Seconds of each of some pieces of work, the first two left out."""
+    work(), work()
+    times = []
+    began = timing.now(device)
+    while sum(times) < seconds or len(times) < 3:
+        work()
+        ended = timing.now(device)
+        times.append(ended - began)
+        began = ended
+    return times
