@@ -11,7 +11,7 @@ from adjustText import adjust_text
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
-from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator
 
 from benchmarks.records import write_whole
 from benchmarks.report.table import in_words
@@ -131,6 +131,34 @@ def kernel_size(rows: pd.DataFrame) -> Figure:
         axes.set_xticks(rows["kernel_size"])
         axes.set_ylim(bottom=0)
     measured.legend(loc="upper left")
+    return figure
+
+
+@plt.rc_context(STYLE)
+def peers(rows: pd.DataFrame, names: Mapping[str, str]) -> Figure:
+    """Our loop's speed over that of each other loop, a line a model; bars: quartiles."""
+    models = rows["model"].unique()[::-1]
+    labels = rows.drop_duplicates("model").set_index("model").loc[models]
+    others = [loop for loop in names if loop in set(rows["loop"])][1:]
+    figure, axes = plt.subplots(figsize=(9, 2 + 0.55 * len(models)))
+    axes.axvline(1, color="0.3", lw=1)
+    for number, loop in enumerate(others):
+        own = rows[rows["loop"] == loop].set_index("model").loc[models]
+        places = np.arange(len(models)) + 0.12 * ((len(others) - 1) / 2 - number)
+        middle = own["ratio_median"]
+        spread = [middle - own["ratio_q1"], own["ratio_q3"] - middle]
+        axes.errorbar(middle, places, xerr=spread, fmt="o", ms=7, label=names[loop])
+    axes.set_yticks(
+        range(len(models)),
+        [f"{row.Index}, {row.image_size} px" for row in labels.itertuples()],
+    )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter("")
+    axes.set_xlabel("times as fast as (log scale; bar: interquartile range)")
+    axes.set_title("Our training loop against others", loc="left")
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
