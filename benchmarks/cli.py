@@ -17,7 +17,7 @@ from benchmarks.errors import UsageError, unknown
 from benchmarks.protocol import Protocol
 
 INTERRUPTED = 130
-EXECUTORS = ("local",)
+EXECUTORS = ("local", "ray")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -71,7 +71,12 @@ def make_parser() -> Parser:
     run.add_argument("--seeds", type=str, default="0", help="whole numbers, by commas")
     run.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
     run.add_argument("--executor", type=str, default="local", help=", ".join(EXECUTORS))
-    run.add_argument("--jobs", type=int, default=1, help="runs at a time, sharing the threads")
+    run.add_argument(
+        "--jobs",
+        type=int,
+        default=None,
+        help="runs at a time on a machine, sharing its threads; by default 1, with ray one a GPU",
+    )
     run.add_argument("--timeout", type=float, default=None, help="seconds a run may take")
     run.add_argument(
         "--checkpoint-seconds", type=float, default=30.0, help="between two within an epoch"
@@ -191,7 +196,7 @@ def _execute(args: Namespace, argv: list[str]) -> int:
 
     try:
         if args.verb == "run" and args.run.auto:
-            args = parse(argv, auto=commands.auto_protocol(args.run.device))
+            args = parse(argv, auto=commands.auto_protocol(args.run.device, args.run.executor))
         return commands.execute(args)
     except commands.FORESEEN as error:
         return _refuse(error)

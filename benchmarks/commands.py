@@ -2,7 +2,9 @@
 
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
@@ -11,6 +13,9 @@ import lit_models
 from benchmarks import environment, studies
 from benchmarks.errors import UsageError
 from datamodules import DataError
+
+if TYPE_CHECKING:
+    from benchmarks.executors import Executor
 
 # Errors that are answered in one line: the message says what was wrong and what to do.
 FORESEEN = (UsageError, lit_models.ModelError, DataError)
@@ -62,11 +67,12 @@ def data(args: Namespace) -> int:
 
 def run(args: Namespace) -> int:
     from benchmarks import report
-    from benchmarks.executors import LocalExecutor
     from benchmarks.plan import check_task, plan, settings_by_model
     from benchmarks.records import OK, RecordStore
     from benchmarks.sweep import Interrupted, sweep
 
+    if args.executor == "ray" and find_spec("ray") is None:
+        raise UsageError("the executor ray needs Ray; install it by `pip install ray`")
     everything = args.protocol.models or None
     patterns = [pattern.strip() for pattern in args.models.split(",") if pattern.strip()]
     if not patterns:
@@ -74,7 +80,7 @@ def run(args: Namespace) -> int:
     models = lit_models.select(patterns, everything, datamodules.TASKS[args.dataset])
     check_task(models, args.dataset)
     settings = settings_by_model(models, args.protocol)
-    device = environment.resolve_device(args.device)
+    device = _device(args.device, args.executor)
     if args.auto:
         print(f"protocol auto: {args.protocol_name}, since the device is {device}")
     folder = args.results / args.dataset / args.protocol_name
@@ -83,15 +89,8 @@ def run(args: Namespace) -> int:
     args.protocol.check_examples(len(dataset.train_labels), dataset.name)
 
     specs = plan(settings, dataset, args.protocol, args.protocol_name, args.seeds, device)
-    executor = LocalExecutor(
-        args.data_dir,
-        jobs=args.jobs,
-        timeout=args.timeout,
-        checkpoint_seconds=args.checkpoint_seconds,
-        progress_bar=sys.stdout.isatty(),
-    )
     try:
-        records = sweep(specs, RecordStore(args.results), executor, args.force)
+        records = sweep(specs, RecordStore(args.results), _executor(args, device), args.force)
     except Interrupted:
         if list((folder / "runs").glob("*.json")):
             print(f"\n{report.rebuild(folder)}\nwritten to {folder}")
@@ -102,9 +101,30 @@ def run(args: Namespace) -> int:
     return 0 if all(record.status == OK for record in records) else 1
 
 
-def auto_protocol(device: str) -> str:
+def auto_protocol(device: str, executor: str = "local") -> str:
     """`standard` where there is an accelerator, `quick` where there is none."""
-    return "quick" if environment.resolve_device(device) == "cpu" else "standard"
+    return "quick" if _device(device, executor) == "cpu" else "standard"
+
+
+def _device(name: str, executor: str) -> str:
+    """The device type to train on, which a cluster may have though this machine has not."""
+    if executor == "ray" and name != "auto":
+        return name
+    return environment.resolve_device(name)
+
+
+def _executor(args: Namespace, device: str) -> "Executor":
+    limits = {"timeout": args.timeout, "checkpoint_seconds": args.checkpoint_seconds}
+    if args.executor == "ray":
+        from benchmarks.executors.ray import RayExecutor
+
+        executor = RayExecutor(args.data_dir, device, args.jobs, **limits)
+        print(executor)
+        return executor
+    from benchmarks.executors.local import LocalExecutor
+
+    progress_bar = sys.stdout.isatty()
+    return LocalExecutor(args.data_dir, args.jobs or 1, progress_bar=progress_bar, **limits)
 
 
 def study(args: Namespace) -> int:

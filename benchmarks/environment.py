@@ -34,7 +34,7 @@ def describe(device: torch.device) -> dict[str, str]:
         "device": _device_name(device),
         **versions,
         "python_version": platform.python_version(),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -51,14 +51,14 @@ def _device_name(device: torch.device) -> str:
     return f"{name}, {torch.get_num_threads()} threads"
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of this code, marked where the code differs from it, or `unknown` outside git."""
     try:
-        commit = _git("rev-parse", "--short=12", "HEAD")
+        head = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--", *(f":/{room}" for room in ROOMS))
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return f"{commit}-dirty" if changed else commit
+    return f"{head}-dirty" if changed else head
 
 
 def _git(*arguments: str) -> str:

@@ -18,8 +18,9 @@ from benchmarks.checkpoints import CheckpointFile, Checkpoints
 from benchmarks.divergence import DivergenceWatch
 from benchmarks.initialisation import initialise
 from benchmarks.optimization import make_optimizer, make_scheduler
-from benchmarks.plan import RunSpec
+from benchmarks.plan import RunSpec, data_digest
 from benchmarks.records import RunRecord
+from datamodules import DataError
 from datamodules.image_data import DeviceResidentDataModule
 from lit_models.classifier import LitClassifier
 from lit_models.segmenter import LitSegmenter
@@ -48,7 +49,7 @@ def train(
         jobs: how many runs share the machine.
 
     Raises:
-        DataError: the data are not to be had.
+        DataError: the data are not to be had, or others than the run was planned for.
         DivergedError: the loss is no longer finite.
         StoppedError: the process was told to terminate, and the training is saved.
     """
@@ -56,6 +57,8 @@ def train(
     protocol, device = spec.protocol, torch.device(spec.device)
     L.seed_everything(spec.seed, verbose=False)
     dataset = datamodules.load(spec.dataset, data_dir)
+    if data_digest(dataset) != spec.data_digest:
+        raise DataError(f"{spec.dataset} in {data_dir} is not what the run was planned for")
     memory_format = getattr(torch, protocol.memory_format)
     data = DeviceResidentDataModule(
         dataset,
