@@ -124,7 +124,8 @@ def _executor(args: Namespace, device: str) -> "Executor":
     from benchmarks.executors.local import LocalExecutor
 
     progress_bar = sys.stdout.isatty()
-    return LocalExecutor(args.data_dir, args.jobs or 1, progress_bar=progress_bar, **limits)
+    jobs = args.jobs or 1
+    return LocalExecutor(args.data_dir, jobs=jobs, progress_bar=progress_bar, **limits)
 
 
 def study(args: Namespace) -> int:

@@ -38,8 +38,10 @@ from benchmarks.records import FAILED, KILLED, RunRecord
 
 RETRIES = 3  # of a run that lost its worker
 
+_UNITS = 10_000  # in one of what Ray hands out; of more than one it hands out whole ones
 _TICK = 0.5  # seconds between two looks at whether to stop
 _SECONDS_TO_CONNECT = 5.0
+_SECONDS_TO_PRINT = 1.0  # what the workers wrote last is still on its way
 _ROOMS = [Path(__file__).parents[1], *(Path(m.__file__).parent for m in (datamodules, lit_models))]
 
 
@@ -66,7 +68,8 @@ class Share:
         kind = "GPU" if on_gpu else "CPU"
         nodes = [node for node in nodes if node.get(kind, 0) >= 1]
         if not nodes:
-            raise UsageError(f"no node of the Ray cluster has a {kind}")
+            hint = "; --device cpu does without" if on_gpu else ""
+            raise UsageError(f"no node of the Ray cluster has a {kind}{hint}")
         shares = []
         for node in nodes:
             gpus = node["GPU"] if on_gpu else 0
@@ -76,13 +79,13 @@ class Share:
 
     def times(self, node: dict[str, float]) -> int:
         """How often it fits on a node."""
-        wanted = {"CPU": self.cpus, "GPU": self.gpus}
-        return int(min(node.get(kind, 0) / part for kind, part in wanted.items() if part))
+        wanted = {"CPU": round(self.cpus * _UNITS), "GPU": round(self.gpus * _UNITS)}
+        fits = (node.get(kind, 0) * _UNITS // units for kind, units in wanted.items() if units)
+        return int(min(fits))
 
 
 def _part(whole: float, runs: int) -> float:
-    """Of what Ray hands out: whole ones, or ten-thousandths of one."""
-    return whole // runs if whole >= runs else whole * 10_000 // runs / 10_000
+    return whole // runs if whole >= runs else whole * _UNITS // runs / _UNITS
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,10 @@ class RayExecutor:
         self._stopping = False
 
     def __str__(self) -> str:
-        each = f"{self.share.cpus:g} CPUs" + f", {self.share.gpus:g} GPU" * bool(self.share.gpus)
-        return f"Ray has room for {self.jobs} runs at a time, with {each} each"
+        return (
+            f"executor ray: up to {self.jobs} at a time, "
+            f"CPUs of each: {self.share.cpus:g}, GPUs of each: {self.share.gpus:g}"
+        )
 
     def start(self, spec: RunSpec, checkpoint: Path) -> None:
         self._submit(_Run(spec, checkpoint.absolute()))
@@ -166,6 +171,7 @@ class RayExecutor:
         for task in self._runs:
             ray.cancel(task, force=True)
         self._runs.clear()
+        time.sleep(_SECONDS_TO_PRINT)
         ray.shutdown()
 
     def _submit(self, run: _Run) -> None:
