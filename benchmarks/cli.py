@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 import datamodules
 from benchmarks import protocol as protocols
-from benchmarks import studies
+from benchmarks import storage, studies
 from benchmarks.errors import UsageError, unknown
 from benchmarks.protocol import Protocol
 
@@ -39,12 +39,16 @@ def make_parser() -> Parser:
         allow_abbrev=False,
     )
     verbs = parser.add_subcommands(dest="verb")
-    folders = {"--results": "results", "--data_dir": os.environ.get("DATA_DIR", "data")}
+    folders = {
+        "--results": (str, "results", "folder, or URL such as s3://bucket/results"),
+        "--data_dir": (Path, Path(os.environ.get("DATA_DIR", "data")), "folder"),
+    }
 
     def verb(name: str, summary: str, *options: str) -> Parser:
         sub = Parser(description=summary, allow_abbrev=False)
         for option in options:
-            sub.add_argument(option, type=Path, default=Path(folders[option]), help="folder")
+            kind, default, meaning = folders[option]
+            sub.add_argument(option, type=kind, default=default, help=meaning)
         verbs.add_subcommand(name, sub, help=summary)
         return sub
 
@@ -102,6 +106,8 @@ def make_parser() -> Parser:
 def parse(argv: list[str], auto: str = "quick") -> Namespace:
     """Read the arguments. `run.protocol` becomes a Protocol, `run.protocol_name` its name.
 
+    `results` becomes a path, or the `UPath` of a URL.
+
     Args:
         argv: the arguments.
         auto: the protocol that `auto` stands for.
@@ -133,6 +139,9 @@ def parse(argv: list[str], auto: str = "quick") -> Namespace:
         # It names a folder, and must not be too long for a file system.
         args.run.protocol_name = re.sub(r"[^\w.=+-]+", "-", title)[:120]
         args.run.auto = asked == protocols.AUTO
+    options = args[args.verb]
+    if "results" in options:
+        options.results = storage.place(options.results)
     return args
 
 

@@ -1,9 +1,7 @@
 """What the verbs do. Only those that draw or train import what that takes."""
 
 import sys
-import tempfile
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
@@ -12,6 +10,7 @@ import datamodules
 import lit_models
 from benchmarks import environment, studies
 from benchmarks.errors import UsageError
+from benchmarks.storage import check_writable
 from datamodules import DataError
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def describe(args: Namespace) -> int:
         print(cards.card(args.model, **shape))
         return 0
     folder = args.results / "models"
-    _check_writable(folder)
+    check_writable(folder)
     table = cards.write_comparison(folder, **shape)
     print(f"{table}\nwritten to {folder}")
     return 0
@@ -84,7 +83,7 @@ def run(args: Namespace) -> int:
     if args.auto:
         print(f"protocol auto: {args.protocol_name}, since the device is {device}")
     folder = args.results / args.dataset / args.protocol_name
-    _check_writable(folder)
+    check_writable(folder)
     dataset = datamodules.load(args.dataset, args.data_dir)
     args.protocol.check_examples(len(dataset.train_labels), dataset.name)
 
@@ -131,7 +130,7 @@ def _executor(args: Namespace, device: str) -> "Executor":
 def study(args: Namespace) -> int:
     device = environment.resolve_device(args.device)
     folder = args.results / "studies" / args.study
-    _check_writable(folder)
+    check_writable(folder)
     print(studies.load(args.study).run(folder, device, args.force, args.data_dir))
     print(f"written to {folder}")
     return 0
@@ -147,7 +146,7 @@ def rebuild(args: Namespace) -> int:
     if not comparisons and not measured:
         raise UsageError(f"no records in {args.results}; `make bench` makes them")
     for folder in measured:
-        _check_writable(folder)
+        check_writable(folder)
     for folder in comparisons:
         print(f"{folder}\n\n{report.rebuild(folder)}\n")
     for folder in measured:
@@ -166,12 +165,3 @@ def execute(args: Namespace) -> int:
         "report": rebuild,
     }
     return verbs[args.verb](args[args.verb])
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(f"folder {folder} cannot be written: {error.strerror}") from None

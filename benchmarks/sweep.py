@@ -12,6 +12,7 @@ from tqdm import tqdm
 from benchmarks.executors import Executor
 from benchmarks.plan import RunSpec
 from benchmarks.records import FAILED, OK, RecordStore, RunRecord
+from benchmarks.storage import reason
 
 # Terminal codes: Lightning leaves the bars of a run behind, which the next line would overlap.
 SAVE_CURSOR, ERASE_SINCE = "\r\x1b7", "\x1b8\x1b[J"
@@ -133,8 +134,8 @@ def _keep(store: RecordStore, spec: RunSpec, record: RunRecord) -> RunRecord:
     try:
         store.write(spec, record)
     except OSError as error:
-        reason = f"its record cannot be written: {error.strerror}"
-        return RunRecord.of(spec, status=FAILED, error=reason)
+        problem = f"its record cannot be written: {reason(error)}"
+        return RunRecord.of(spec, status=FAILED, error=problem)
     return record
 
 
