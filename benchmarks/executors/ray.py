@@ -19,13 +19,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# Nobody is told of a run of this project.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-
 import ray
 import torch
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
+import benchmarks
 import datamodules
 import lit_models
 from benchmarks import environment
@@ -42,7 +40,9 @@ _UNITS = 10_000  # in one of what Ray hands out; of more than one it hands out w
 _TICK = 0.5  # seconds between two looks at whether to stop
 _SECONDS_TO_CONNECT = 5.0
 _SECONDS_TO_PRINT = 1.0  # what the workers wrote last is still on its way
-_ROOMS = [Path(__file__).parents[1], *(Path(m.__file__).parent for m in (datamodules, lit_models))]
+
+# The code that Ray takes along.
+_ROOMS = [Path(package.__file__).parent for package in (benchmarks, datamodules, lit_models)]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class RayExecutor:
         timeout: float | None = None,
         checkpoint_seconds: float = SECONDS,
     ) -> None:
-        _connect(os.environ.get("RAY_ADDRESS") or "local")
+        _connect(os.environ.get("RAY_ADDRESS"))
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         self.share = Share.of(nodes, device not in ("cpu", "mps"), jobs)
         self.jobs = sum(self.share.times(node) for node in nodes)
@@ -200,23 +200,28 @@ def _record(task: ray.ObjectRef) -> RunRecord | None:
     return record
 
 
-def _connect(address: str) -> None:
-    """Start, or find, the cluster; signals stay the sweep's."""
-    try:
-        where = urlsplit(address if "//" in address else f"//{address}")
-        if where.port:  # Ray itself would try for minutes, and then end the process
-            socket.create_connection((where.hostname, where.port), _SECONDS_TO_CONNECT).close()
-        handler = signal.getsignal(signal.SIGTERM)
-        ray.init(
-            address,
-            include_dashboard=False if address == "local" else None,
-            logging_level="ERROR",
-            runtime_env={"py_modules": list(map(str, _ROOMS))},
-        )
-        signal.signal(signal.SIGTERM, handler)
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"no Ray cluster at {address}: {reason}; see RAY_ADDRESS") from None
+def _connect(address: str | None) -> None:
+    """Find the cluster, or start one; signals stay the sweep's, and Ray reports to nobody."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    runtime_env = {"py_modules": list(map(str, _ROOMS))}
+    handler = signal.getsignal(signal.SIGTERM)
+    if not address:
+        ray.init("local", include_dashboard=False, logging_level="ERROR", runtime_env=runtime_env)
+    else:
+        try:
+            _knock(address)
+            ray.init(address, logging_level="ERROR", runtime_env=runtime_env)
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise UsageError(f"no Ray cluster at RAY_ADDRESS={address}: {reason}") from None
+    signal.signal(signal.SIGTERM, handler)
+
+
+def _knock(address: str) -> None:
+    """Where nobody answers, Ray itself would try for minutes, and then end the process."""
+    where = urlsplit(address if "//" in address else f"//{address}")
+    if where.port:
+        socket.create_connection((where.hostname, where.port), _SECONDS_TO_CONNECT).close()
 
 
 def _carry_out(
@@ -224,7 +229,8 @@ def _carry_out(
 ) -> RunRecord | None:
     """What a worker of Ray does: the run, in a process of its own, until it ends or is to stop."""
     if replace(spec).key != key:  # which keeps no key from before
-        reason = "its node has other versions of torch, torchvision or lightning than the driver"
+        libraries = "torch, torchvision or lightning"
+        reason = f"its node has other code, or other versions of {libraries}, than the driver"
         return RunRecord.of(spec, status=FAILED, error=reason)
     here = ray.get_runtime_context().get_node_id()
     (node,) = (node["Resources"] for node in ray.nodes() if node["NodeID"] == here)

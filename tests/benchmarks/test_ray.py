@@ -61,14 +61,14 @@ def test_a_cluster_without_the_device_is_refused():
 
 def test_a_cluster_that_is_not_there_is_refused_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    with pytest.raises(UsageError, match="no Ray cluster at 127.0.0.1:1: .* refused"):
+    with pytest.raises(UsageError, match="no Ray cluster at RAY_ADDRESS=127.0.0.1:1: .* refused"):
         RayExecutor(tmp_path, "cpu")
 
 
 def test_a_node_with_other_versions_trains_nothing(make_spec, tmp_path):
     record = ray_executor._carry_out(make_spec(), "another key", tmp_path, Share(1, 0), {})
     assert record.status == FAILED
-    assert record.error.startswith("its node has other versions")
+    assert record.error.startswith("its node has other code")
 
 
 def test_a_sweep_on_ray_is_the_same_sweep(make_spec, tmp_path, monkeypatch, capsys):
