@@ -3,10 +3,10 @@ DATASET ?= fashion_mnist# fashion_mnist, cifar10 or fashion_mnist_masks
 PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
 SEEDS ?= 0#               such as 0,1,2
 DEVICE ?= auto#           auto, cpu, cuda or mps
-RESULTS ?= results#       folder for records, tables and plots
+RESULTS ?= results#       folder, or URL such as s3://bucket/results, for records, tables and plots
 DATA_DIR ?= data#         folder where datasets are looked for and put
-EXECUTOR ?= local#        who carries out the runs
-JOBS ?= 1#                runs at a time, with the threads divided among them
+EXECUTOR ?= local#        local, or ray: a cluster, which RAY_ADDRESS may name
+JOBS ?=#                  runs at a time on a machine, sharing its threads; 1, with ray one a GPU
 TIMEOUT ?=#               seconds a run may take
 FORCE ?=#                 1 runs again what has finished
 MODEL ?= lenet#           for describe; all compares all
@@ -26,6 +26,7 @@ endif
 
 BENCH := $(PY) -m benchmarks
 FORCED := $(if $(filter-out 0 no false,$(FORCE)),--force)
+SHARED := $(if $(JOBS),--jobs '$(JOBS)')
 LIMITED := $(if $(TIMEOUT),--timeout '$(TIMEOUT)')
 
 .DEFAULT_GOAL := help
@@ -48,7 +49,7 @@ data: $(READY) ## find, or fetch, and verify DATASET
 
 bench: $(READY) ## train MODELS under PROTOCOL, compare them, time kernel sizes
 	@exec $(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' \
-		--device '$(DEVICE)' --executor '$(EXECUTOR)' --jobs '$(JOBS)' $(LIMITED) --results '$(RESULTS)' \
+		--device '$(DEVICE)' --executor '$(EXECUTOR)' $(SHARED) $(LIMITED) --results '$(RESULTS)' \
 		--study kernel_size $(FORCED)
 
 describe: $(READY) ## say what MODEL is and what it costs, layer by layer

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 import lit_models
 from benchmarks.errors import UsageError
-from benchmarks.records import write_whole
+from benchmarks.storage import write_whole
 from lit_models import Entry
 from lit_models.cost import LayerCost, training_memory
 from lit_models.receptive_field import Field, TracingError

@@ -19,7 +19,7 @@ from torchmetrics import Metric
 from benchmarks import timing
 from benchmarks.divergence import DivergenceWatch
 from benchmarks.memory import PeakMemory
-from benchmarks.records import set_aside, write_whole
+from benchmarks.storage import reason, set_aside, write_whole
 
 SECONDS = 30.0  # between two checkpoints within an epoch
 
@@ -56,7 +56,7 @@ class CheckpointFile(CheckpointIO):
         except FileNotFoundError:
             return None
         except OSError as error:
-            print(f"benchmarks: {self.path} cannot be read: {error.strerror}", file=sys.stderr)
+            print(f"benchmarks: {self.path} cannot be read: {reason(error)}", file=sys.stderr)
             return None
         size = self._HASH().digest_size
         if self._HASH(content[:-size]).digest() != content[-size:]:
@@ -81,10 +81,10 @@ class CheckpointFile(CheckpointIO):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         buffer.write(self._HASH(buffer.getbuffer()).digest())
-        write_whole(Path(path), buffer.getbuffer())
+        write_whole(self.path, buffer.getbuffer())
 
     def remove_checkpoint(self, path: Path) -> None:
-        Path(path).unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
 
 class Checkpoints(Checkpoint):
@@ -210,7 +210,7 @@ class Checkpoints(Checkpoint):
                 trainer.save_checkpoint(self.path)
             except OSError as error:
                 if not self._warned:
-                    problem = f"{self.path} cannot be written: {error.strerror}"
+                    problem = f"{self.path} cannot be written: {reason(error)}"
                     print(f"\nbenchmarks: {problem}; the run goes on", file=sys.stderr)
                 self._warned = True
             self._since, self._saved = time.perf_counter(), time.monotonic()

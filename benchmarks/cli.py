@@ -12,12 +12,12 @@ from jsonargparse import ArgumentParser, Namespace
 
 import datamodules
 from benchmarks import protocol as protocols
-from benchmarks import studies
+from benchmarks import storage, studies
 from benchmarks.errors import UsageError, unknown
 from benchmarks.protocol import Protocol
 
 INTERRUPTED = 130
-EXECUTORS = ("local",)
+EXECUTORS = ("local", "ray")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -39,12 +39,16 @@ def make_parser() -> Parser:
         allow_abbrev=False,
     )
     verbs = parser.add_subcommands(dest="verb")
-    folders = {"--results": "results", "--data_dir": os.environ.get("DATA_DIR", "data")}
+    folders = {
+        "--results": (str, "results", "folder, or URL such as s3://bucket/results"),
+        "--data_dir": (Path, Path(os.environ.get("DATA_DIR", "data")), "folder"),
+    }
 
     def verb(name: str, summary: str, *options: str) -> Parser:
         sub = Parser(description=summary, allow_abbrev=False)
         for option in options:
-            sub.add_argument(option, type=Path, default=Path(folders[option]), help="folder")
+            kind, default, meaning = folders[option]
+            sub.add_argument(option, type=kind, default=default, help=meaning)
         verbs.add_subcommand(name, sub, help=summary)
         return sub
 
@@ -71,7 +75,12 @@ def make_parser() -> Parser:
     run.add_argument("--seeds", type=str, default="0", help="whole numbers, by commas")
     run.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
     run.add_argument("--executor", type=str, default="local", help=", ".join(EXECUTORS))
-    run.add_argument("--jobs", type=int, default=1, help="runs at a time, sharing the threads")
+    run.add_argument(
+        "--jobs",
+        type=int,
+        default=None,
+        help="runs at a time on a machine, sharing its threads; by default 1, with ray one a GPU",
+    )
     run.add_argument("--timeout", type=float, default=None, help="seconds a run may take")
     run.add_argument(
         "--checkpoint-seconds", type=float, default=30.0, help="between two within an epoch"
@@ -96,6 +105,8 @@ def make_parser() -> Parser:
 
 def parse(argv: list[str], auto: str = "quick") -> Namespace:
     """Read the arguments. `run.protocol` becomes a Protocol, `run.protocol_name` its name.
+
+    `results` becomes a path, or the `UPath` of a URL.
 
     Args:
         argv: the arguments.
@@ -128,6 +139,9 @@ def parse(argv: list[str], auto: str = "quick") -> Namespace:
         # It names a folder, and must not be too long for a file system.
         args.run.protocol_name = re.sub(r"[^\w.=+-]+", "-", title)[:120]
         args.run.auto = asked == protocols.AUTO
+    options = args[args.verb]
+    if "results" in options:
+        options.results = storage.place(options.results)
     return args
 
 
@@ -191,7 +205,7 @@ def _execute(args: Namespace, argv: list[str]) -> int:
 
     try:
         if args.verb == "run" and args.run.auto:
-            args = parse(argv, auto=commands.auto_protocol(args.run.device))
+            args = parse(argv, auto=commands.auto_protocol(args.run.device, args.run.executor))
         return commands.execute(args)
     except commands.FORESEEN as error:
         return _refuse(error)

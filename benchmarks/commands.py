@@ -1,8 +1,8 @@
 """What the verbs do. Only those that draw or train import what that takes."""
 
 import sys
-import tempfile
-from pathlib import Path
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
@@ -10,7 +10,11 @@ import datamodules
 import lit_models
 from benchmarks import environment, studies
 from benchmarks.errors import UsageError
+from benchmarks.storage import check_writable
 from datamodules import DataError
+
+if TYPE_CHECKING:
+    from benchmarks.executors import Executor
 
 # Errors that are answered in one line: the message says what was wrong and what to do.
 FORESEEN = (UsageError, lit_models.ModelError, DataError)
@@ -47,7 +51,7 @@ def describe(args: Namespace) -> int:
         print(cards.card(args.model, **shape))
         return 0
     folder = args.results / "models"
-    _check_writable(folder)
+    check_writable(folder)
     table = cards.write_comparison(folder, **shape)
     print(f"{table}\nwritten to {folder}")
     return 0
@@ -62,11 +66,12 @@ def data(args: Namespace) -> int:
 
 def run(args: Namespace) -> int:
     from benchmarks import report
-    from benchmarks.executors import LocalExecutor
     from benchmarks.plan import check_task, plan, settings_by_model
     from benchmarks.records import OK, RecordStore
     from benchmarks.sweep import Interrupted, sweep
 
+    if args.executor == "ray" and find_spec("ray") is None:
+        raise UsageError("the executor ray needs Ray; install it by `pip install ray`")
     everything = args.protocol.models or None
     patterns = [pattern.strip() for pattern in args.models.split(",") if pattern.strip()]
     if not patterns:
@@ -74,24 +79,17 @@ def run(args: Namespace) -> int:
     models = lit_models.select(patterns, everything, datamodules.TASKS[args.dataset])
     check_task(models, args.dataset)
     settings = settings_by_model(models, args.protocol)
-    device = environment.resolve_device(args.device)
+    device = _device(args.device, args.executor)
     if args.auto:
         print(f"protocol auto: {args.protocol_name}, since the device is {device}")
     folder = args.results / args.dataset / args.protocol_name
-    _check_writable(folder)
+    check_writable(folder)
     dataset = datamodules.load(args.dataset, args.data_dir)
     args.protocol.check_examples(len(dataset.train_labels), dataset.name)
 
     specs = plan(settings, dataset, args.protocol, args.protocol_name, args.seeds, device)
-    executor = LocalExecutor(
-        args.data_dir,
-        jobs=args.jobs,
-        timeout=args.timeout,
-        checkpoint_seconds=args.checkpoint_seconds,
-        progress_bar=sys.stdout.isatty(),
-    )
     try:
-        records = sweep(specs, RecordStore(args.results), executor, args.force)
+        records = sweep(specs, RecordStore(args.results), _executor(args, device), args.force)
     except Interrupted:
         if list((folder / "runs").glob("*.json")):
             print(f"\n{report.rebuild(folder)}\nwritten to {folder}")
@@ -102,15 +100,37 @@ def run(args: Namespace) -> int:
     return 0 if all(record.status == OK for record in records) else 1
 
 
-def auto_protocol(device: str) -> str:
+def auto_protocol(device: str, executor: str = "local") -> str:
     """`standard` where there is an accelerator, `quick` where there is none."""
-    return "quick" if environment.resolve_device(device) == "cpu" else "standard"
+    return "quick" if _device(device, executor) == "cpu" else "standard"
+
+
+def _device(name: str, executor: str) -> str:
+    """The device type to train on, which a cluster may have though this machine has not."""
+    if executor == "ray" and name != "auto":
+        return name
+    return environment.resolve_device(name)
+
+
+def _executor(args: Namespace, device: str) -> "Executor":
+    limits = {"timeout": args.timeout, "checkpoint_seconds": args.checkpoint_seconds}
+    if args.executor == "ray":
+        from benchmarks.executors.ray import RayExecutor
+
+        executor = RayExecutor(args.data_dir, device, args.jobs, **limits)
+        print(executor)
+        return executor
+    from benchmarks.executors.local import LocalExecutor
+
+    progress_bar = sys.stdout.isatty()
+    jobs = args.jobs or 1
+    return LocalExecutor(args.data_dir, jobs=jobs, progress_bar=progress_bar, **limits)
 
 
 def study(args: Namespace) -> int:
     device = environment.resolve_device(args.device)
     folder = args.results / "studies" / args.study
-    _check_writable(folder)
+    check_writable(folder)
     print(studies.load(args.study).run(folder, device, args.force, args.data_dir))
     print(f"written to {folder}")
     return 0
@@ -126,7 +146,7 @@ def rebuild(args: Namespace) -> int:
     if not comparisons and not measured:
         raise UsageError(f"no records in {args.results}; `make bench` makes them")
     for folder in measured:
-        _check_writable(folder)
+        check_writable(folder)
     for folder in comparisons:
         print(f"{folder}\n\n{report.rebuild(folder)}\n")
     for folder in measured:
@@ -145,12 +165,3 @@ def execute(args: Namespace) -> int:
         "report": rebuild,
     }
     return verbs[args.verb](args[args.verb])
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(f"folder {folder} cannot be written: {error.strerror}") from None

@@ -45,7 +45,7 @@ def describe(device: torch.device) -> dict[str, str | int | bool]:
         **versions,
         "python_version": platform.python_version(),
         **backend.settings(),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -62,14 +62,14 @@ def _device_name(device: torch.device) -> str:
     return f"{name}, {torch.get_num_threads()} threads"
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of this code, marked where the code differs from it, or `unknown` outside git."""
     try:
-        commit = _git("rev-parse", "--short=12", "HEAD")
+        head = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--", *(f":/{room}" for room in ROOMS))
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return f"{commit}-dirty" if changed else commit
+    return f"{head}-dirty" if changed else head
 
 
 def _git(*arguments: str) -> str:

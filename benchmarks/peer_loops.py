@@ -29,7 +29,7 @@ HAS_TIMM = importlib.util.find_spec("timm") is not None
 
 
 class ImageFiles(VisionDataset):
-    """Examples one at a time, as the datasets of torchvision give them: a PIL image, transformed."""
+    """Examples one by one, as torchvision's datasets give them: a PIL image, transformed."""
 
     def __init__(self, dataset: ImageDataset, transform: transforms.Compose) -> None:
         super().__init__(transform=transform)

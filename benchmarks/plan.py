@@ -138,6 +138,11 @@ class RunSpec:
         return f"{self.model} (seed {self.seed})"
 
 
+def data_digest(dataset: ImageDataset) -> str:
+    """A hash of the images, their labels and how they are normalised."""
+    return digest([dataset.digest, dataset.mean, dataset.std])
+
+
 def check_task(models: Iterable[str], dataset: str) -> None:
     """Refuse models that are for another task than the dataset.
 
@@ -194,7 +199,7 @@ def plan(
         RunSpec(
             model=model,
             dataset=dataset.name,
-            data_digest=digest([dataset.digest, dataset.mean, dataset.std]),
+            data_digest=data_digest(dataset),
             protocol_name=protocol_name,
             protocol_digest=digest(asdict(protocol)),
             protocol=own[model],

@@ -1,11 +1,10 @@
 """The record a run leaves, and the folder of them as a pandas frame."""
 
+import io
 import json
-import os
 import re
 import sys
 import uuid
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from filelock import FileLock
 
 import lit_models
 from benchmarks.plan import RunSpec, digest
+from benchmarks.storage import lock, reason, scratch, set_aside, write_whole
 
 # How a run ended: with numbers; with an error; with a loss that is not finite; by `--timeout`; by
 # a signal from outside, such as that of the system when memory runs out.
@@ -140,47 +140,6 @@ NESTED = ("settings", "history", "speeds")
 COLUMNS = [f.name for f in fields(RunRecord) if f.name not in NESTED]
 
 
-def write_whole(path: Path, content: str | bytes | memoryview) -> None:
-    """Write a file so that it is there whole or not at all.
-
-    Raises:
-        OSError: it cannot be written; what was there before still is.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _scratch(path: Path) -> Iterator[Path]:
-    """What writers of this file that were killed left behind."""
-    return path.parent.glob(f"{path.name}.*.part")
-
-
-def set_aside(path: Path, reason: object) -> None:
-    """Name a damaged file in one line, and rename it so that nothing takes its place."""
-    names = (path.with_name(f"{path.name}.damaged{n or ''}") for n in range(1000))
-    kept = next(name for name in names if not name.exists())
-    outcome = f"kept as {kept.name}"
-    try:
-        path.rename(kept)
-    except OSError as error:
-        outcome = f"left where it is: {error.strerror}"
-    reason = " ".join(str(reason).split())[:200]
-    print(f"benchmarks: {path} is damaged ({reason}); {outcome}", file=sys.stderr)
-
-
-def lock(folder: Path, name: str) -> FileLock:
-    """A lock among all processes that work on a folder; it ends with the process that holds it."""
-    path = folder / ".locks" / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path)
-
-
 def identity(results: Path) -> str:
     """What tells this results folder from its clones: a name in a file git ignores."""
     path = results / ".identity"
@@ -228,7 +187,7 @@ class RecordStore:
     def tidy(self, spec: RunSpec, record: RunRecord) -> None:
         """Remove what a run with this record no longer needs, also where its writer was killed."""
         path, checkpoint = self.path(spec), self.checkpoint(spec)
-        unneeded = [*_scratch(path), *_scratch(checkpoint)]
+        unneeded = [*scratch(path), *scratch(checkpoint)]
         if record.status in (OK, DIVERGED):
             unneeded.append(checkpoint)
         for file in unneeded:
@@ -265,7 +224,7 @@ def load(folder: Path) -> list[RunRecord]:
 def read_rows(path: Path) -> pd.DataFrame | None:
     """A CSV file of results, if it is there; a damaged one is named and set aside."""
     try:
-        rows = pd.read_csv(path, dtype={"key": str})
+        rows = pd.read_csv(io.BytesIO(path.read_bytes()), dtype={"key": str})
         if "key" not in rows:
             raise ValueError("it has no column of keys")
     except FileNotFoundError:
@@ -307,7 +266,7 @@ def _read(path: Path) -> RunRecord | None:
             raise ValueError("its checksum differs")
         return RunRecord(**content)
     except OSError as error:
-        print(f"benchmarks: {path} cannot be read: {error.strerror}", file=sys.stderr)
+        print(f"benchmarks: {path} cannot be read: {reason(error)}", file=sys.stderr)
     except (ValueError, AttributeError, RecursionError) as error:
         set_aside(path, error)
     except TypeError as error:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from benchmarks.executors import Executor
 from benchmarks.plan import RunSpec
 from benchmarks.records import FAILED, OK, RecordStore, RunRecord
+from benchmarks.storage import reason
 
 # Terminal codes: Lightning leaves the bars of a run behind, which the next line would overlap.
 SAVE_CURSOR, ERASE_SINCE = "\r\x1b7", "\x1b8\x1b[J"
@@ -64,7 +65,7 @@ def sweep(
             before = store.find(spec)
             due.append(_Run(len(due) + 1, spec, store.lock(spec), before))
     try:
-        with _Progress(len(due), executor.jobs) as progress, _signals(executor) as signals:
+        with _Progress(len(due), executor.shows_steps) as progress, _signals(executor) as signals:
             records.extend(_carry_out(due, store, executor, force, progress, signals))
     except KeyboardInterrupt as interrupt:
         done = sum(record.status == OK for record in records)
@@ -133,8 +134,8 @@ def _keep(store: RecordStore, spec: RunSpec, record: RunRecord) -> RunRecord:
     try:
         store.write(spec, record)
     except OSError as error:
-        reason = f"its record cannot be written: {error.strerror}"
-        return RunRecord.of(spec, status=FAILED, error=reason)
+        problem = f"its record cannot be written: {reason(error)}"
+        return RunRecord.of(spec, status=FAILED, error=problem)
     return record
 
 
@@ -164,11 +165,10 @@ def _signals(executor: Executor) -> Iterator[list[int]]:
 class _Progress:
     """Says what becomes of the runs; on a terminal above a bar, under which Lightning's moves."""
 
-    def __init__(self, total: int, jobs: int) -> None:
+    def __init__(self, total: int, shows_steps: bool) -> None:
         self._total = total
         self._on_terminal = sys.stdout.isatty()
-        # Of several runs at once, none shows its steps.
-        self._has_inner_bar = self._on_terminal and jobs == 1
+        self._has_inner_bar = self._on_terminal and shows_steps
         self._is_inner_bar_shown = False
         # Lightning shows the steps of the running process on the next line, position 2.
         self._bar = tqdm(

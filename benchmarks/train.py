@@ -21,10 +21,10 @@ from benchmarks.compilation import compile_net
 from benchmarks.divergence import DivergenceWatch
 from benchmarks.initialisation import initialise
 from benchmarks.loops import Training
-from benchmarks.plan import RunSpec
+from benchmarks.plan import RunSpec, data_digest
 from benchmarks.records import RunRecord
 from benchmarks.timing import TrainingClock
-from datamodules import ImageDataset
+from datamodules import DataError, ImageDataset
 from datamodules.image_data import DeviceResidentDataModule
 
 INIT_EXAMPLES = 128  # seen by a data-dependent initialisation
@@ -54,7 +54,7 @@ def train(
         decided_at: when it was decided to run, by `time.time`; None: now.
 
     Raises:
-        DataError: the data are not to be had.
+        DataError: the data are not to be had, or others than the run was planned for.
         DivergedError: the loss is no longer finite.
         StoppedError: the process was told to terminate, and the training is saved.
     """
@@ -65,6 +65,8 @@ def train(
     protocol, device = spec.protocol, torch.device(spec.device)
     peak = memory.PeakMemory(device)
     dataset = datamodules.load(spec.dataset, data_dir)
+    if data_digest(dataset) != spec.data_digest:
+        raise DataError(f"{spec.dataset} in {data_dir} is not what the run was planned for")
     data = DeviceResidentDataModule(
         dataset,
         device,

@@ -7,8 +7,9 @@ import pandas as pd
 
 from benchmarks import records
 from benchmarks.errors import UsageError
-from benchmarks.records import OK, write_whole
+from benchmarks.records import OK
 from benchmarks.report import plots, table
+from benchmarks.storage import lock, reason, write_whole
 
 
 def rebuild(folder: Path) -> str:
@@ -31,11 +32,11 @@ def rebuild(folder: Path) -> str:
     rows = records.frame(found)
     markdown = table.markdown(rows)
     try:
-        with records.lock(folder, "report"):
+        with lock(folder, "report"):
             _write(folder, rows, records.curves(found), markdown)
     except OSError as error:
-        reason = f"table, CSV and plots cannot be written: {error.strerror}"
-        print(f"benchmarks: {folder}: {reason}", file=sys.stderr)
+        problem = f"table, CSV and plots cannot be written: {reason(error)}"
+        print(f"benchmarks: {folder}: {problem}", file=sys.stderr)
     return markdown
 
 

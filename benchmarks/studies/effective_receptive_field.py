@@ -19,8 +19,9 @@ from benchmarks import environment, studies
 from benchmarks.errors import UsageError
 from benchmarks.initialisation import initialise
 from benchmarks.plan import code_digest, digest
-from benchmarks.records import identity, now, set_aside, write_whole
+from benchmarks.records import identity, now
 from benchmarks.report import plots
+from benchmarks.storage import set_aside, write_whole
 from datamodules.image_data import DeviceResidentDataModule
 
 MODELS = (
@@ -59,7 +60,7 @@ def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv` and `maps.npz`; returns the table."""
     rows = studies.rows_of(folder)
     try:
-        with np.load(folder / "maps.npz") as maps:
+        with np.load(io.BytesIO((folder / "maps.npz").read_bytes())) as maps:
             figure = plots.effective_receptive_field(rows, maps)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         set_aside(folder / "maps.npz", error)

@@ -15,8 +15,9 @@ from torch.utils.benchmark import Timer
 import lit_models
 from benchmarks import environment, studies
 from benchmarks.plan import code_digest, digest
-from benchmarks.records import identity, now, write_whole
+from benchmarks.records import identity, now
 from benchmarks.report import plots
+from benchmarks.storage import write_whole
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
 SETTINGS = {"in_channels": 64, "out_channels": 64, "image_size": 56, "batch_size": 8}

@@ -20,8 +20,9 @@ from benchmarks.loops import Training
 from benchmarks.peer_loops import HAS_TIMM, Peer
 from benchmarks.plan import code_digest, digest
 from benchmarks.protocol import Protocol
-from benchmarks.records import identity, now, read_rows, write_whole
+from benchmarks.records import identity, now, read_rows
 from benchmarks.report import plots
+from benchmarks.storage import write_whole
 from datamodules.image_data import DeviceResidentDataModule
 
 DATASET = "fashion_mnist"
@@ -91,7 +92,7 @@ def measure(
     image_size: int,
     batch_size: int,
 ) -> pd.DataFrame:
-    """One row a loop: quartiles of its examples/sec, and of our loop's over them, round by round."""
+    """One row a loop: quartiles of its examples/sec, and of ours over it, round by round."""
     backend.set_up()
     torch.manual_seed(0)
     protocol = Protocol(

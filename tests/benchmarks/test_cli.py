@@ -93,6 +93,20 @@ def test_a_device_that_is_not_there(capsys, monkeypatch):
     )
 
 
+def test_ray_that_is_not_installed(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    message = refused(capsys, "run", "--models", "lenet", "--executor", "ray")
+    assert "the executor ray needs Ray; install it by `pip install ray`" in message
+
+
+def test_a_cluster_may_have_a_device_that_this_machine_has_not(monkeypatch):
+    from benchmarks import commands
+
+    monkeypatch.setattr("torch.accelerator.current_accelerator", lambda check_available: None)
+    assert commands.auto_protocol("cuda", "ray") == "standard"
+    assert commands.auto_protocol("auto", "ray") == "quick"
+
+
 def test_an_unwritable_results_folder(capsys, tmp_path):
     (tmp_path / "results").write_text("a file is in the way")
     message = refused(capsys, "run", "--models", "lenet", "--results", tmp_path / "results")

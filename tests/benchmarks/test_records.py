@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from benchmarks import records
+from benchmarks import records, storage
 from benchmarks.plan import code_digest, digest
 from benchmarks.records import FAILED, RecordStore, RunRecord
 
@@ -84,7 +84,7 @@ def test_a_write_that_fails_leaves_the_old_record(make_spec, tmp_path, monkeypat
     store.write(spec, RunRecord.of(spec, error="first"))
     second = RunRecord.of(spec, error="second")
     monkeypatch.setattr(records.json, "dumps", lambda *a, **k: "half a rec")
-    monkeypatch.setattr(records.os, "replace", lambda *a: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr(storage.os, "replace", lambda *a: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         store.write(spec, second)
     monkeypatch.undo()

@@ -20,7 +20,7 @@ SMALL = (
 class InThisProcess:
     """Carries out runs where the small dataset is known to be the right one."""
 
-    jobs = 1
+    jobs, shows_steps = 1, False
 
     def __init__(self, data_dir, **options):
         self.data_dir = data_dir
@@ -39,7 +39,7 @@ class InThisProcess:
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    monkeypatch.setattr("benchmarks.executors.LocalExecutor", InThisProcess)
+    monkeypatch.setattr("benchmarks.executors.local.LocalExecutor", InThisProcess)
 
 
 def run(tmp_path, data_dir, *arguments):

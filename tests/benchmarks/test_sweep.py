@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import sweep as sweeps
-from benchmarks.executors import LocalExecutor
+from benchmarks.executors.local import LocalExecutor
 from benchmarks.records import DIVERGED, KILLED, OK, RecordStore, RunRecord
 from tests.conftest import ROOT
 
@@ -62,7 +62,7 @@ def kill_self(spec, checkpoint, options, sender):
 
 
 def test_a_killed_run_leaves_a_record(make_spec, tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.executors._run", kill_self)
+    monkeypatch.setattr("benchmarks.executors.local._run", kill_self)
     store, spec = RecordStore(tmp_path), make_spec()
     (record,) = sweep([spec], store, tmp_path, force=False)
     assert record.status == KILLED

@@ -12,6 +12,7 @@ from benchmarks.checkpoints import CheckpointFile
 from benchmarks.divergence import DivergedError
 from benchmarks.records import OK, RunRecord
 from benchmarks.train import train
+from datamodules import DataError
 from datamodules.image_data import DeviceResidentDataModule
 from lit_models.classifier import LitClassifier
 from tests.conftest import NoReading
@@ -50,6 +51,12 @@ def test_a_record_is_complete(make_spec, tmp_path):
     assert record.history[-1]["loss"] == record.loss
     assert record.train_examples == 80
     assert record.data_source == "CIFAR-10 (PNG, 80 + 40)"
+
+
+def test_other_data_than_planned_for_are_refused(make_spec, tmp_path):
+    spec = dataclasses.replace(make_spec(), data_digest="of other images")
+    with pytest.raises(DataError, match="is not what the run was planned for"):
+        train(spec, tmp_path)
 
 
 def test_training_learns(make_spec, tmp_path):

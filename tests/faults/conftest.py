@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, executors
+from benchmarks import cli
+from benchmarks.executors import local
 from benchmarks.plan import plan, settings_by_model
 from benchmarks.records import OK, RecordStore, RunRecord, load
 from benchmarks.sweep import sweep
@@ -76,8 +77,8 @@ def run_sweep(specs, image_folder, tmp_path_factory):
     ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CIFAR10_IMAGES", str(image_folder))
-            patch.setattr(executors, "_run", partial(saboteur.run, fault))
-            executor = executors.LocalExecutor(data_dir, **options)
+            patch.setattr(local, "_run", partial(saboteur.run, fault))
+            executor = local.LocalExecutor(data_dir, **options)
             return sweep(specs, RecordStore(results), executor, force)
 
     return run

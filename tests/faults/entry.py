@@ -13,15 +13,15 @@ from tests.faults import saboteur
 
 
 def main(sweep_fault: str, run_fault: str, *argv: str) -> int:
-    from benchmarks import executors
     from benchmarks.cli import main
+    from benchmarks.executors import local
     from tests.faults import tiny  # noqa: F401
 
     sweep_fault, run_fault = (
         saboteur.Fault(**fault) if (fault := json.loads(text)) else None
         for text in (sweep_fault, run_fault)
     )
-    executors._run = partial(saboteur.run, run_fault)
+    local._run = partial(saboteur.run, run_fault)
     if sweep_fault is not None:
         sweep_fault.arm()
     return main(list(argv))

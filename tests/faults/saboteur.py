@@ -74,11 +74,12 @@ class Fault:
 
 
 def run(fault: Fault | None, spec, *args) -> None:
-    """`benchmarks.executors._run`, struck by a fault; the step benchmark is kept short."""
-    from benchmarks import executors, timing
+    """`benchmarks.executors.local._run`, struck by a fault; the step benchmark is kept short."""
+    from benchmarks import timing
+    from benchmarks.executors import local
 
     importlib.import_module("tests.faults.tiny")
     timing.time_steps = partial(timing.time_steps, seconds=0.01)
     if fault is not None and spec.seed == fault.seed:
         fault.arm()
-    executors._run(spec, *args)
+    local._run(spec, *args)

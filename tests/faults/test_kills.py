@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+from upath import UPath
 
 from benchmarks.records import DIVERGED, FAILED, KILLED, OK, TIMEOUT, RecordStore
 from tests.faults.saboteur import Fault
@@ -56,6 +57,13 @@ def survives(run_sweep, check, results, fault, seconds):
 def test_a_killed_run_goes_on_to_the_bit(run_sweep, check, tmp_path, counted, fault, seconds):
     counted()
     assert survives(run_sweep, check, tmp_path, fault, seconds).resumed == 1
+
+
+def test_at_a_url_too(run_sweep, check, tmp_path, counted):
+    """`file` as fsspec has it, and any other file system: without renaming, objects put whole."""
+    counted()
+    results = UPath(f"file://{tmp_path}")
+    assert survives(run_sweep, check, results, Fault(STEP, 8), EVERY_STEP).resumed == 1
 
 
 @pytest.mark.faults

@@ -1,5 +1,11 @@
 """A net that trains in no time, and whose dropout and batch normalisation have a state to lose."""
 
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
 from torch import Tensor, nn
 
 from lit_models.registry import register
@@ -26,3 +32,42 @@ class Tiny(nn.Module):
 def tiny(**kwargs) -> Tiny:
     """A convolution, batch normalisation, dropout and a linear layer."""
     return Tiny(**kwargs)
+
+
+class Fatal(Tiny):
+    """Kills the process that its run was started by in its ninth forward pass.
+
+    Once, if `FATAL` names a file to remember it by; each time, if it does not.
+    """
+
+    passes = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes += 1
+        done = os.environ.get("FATAL")
+        if self.passes == 9 and not (done and Path(done).exists()):
+            if done:
+                Path(done).touch()
+            os.kill(multiprocessing.parent_process().pid, signal.SIGKILL)
+            time.sleep(60)
+        return super().forward(x)
+
+
+def fatal(**kwargs) -> Fatal:
+    return Fatal(**kwargs)
+
+
+class Broken(Tiny):
+    """Fails in its ninth forward pass."""
+
+    passes = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes += 1
+        if self.passes == 9:
+            raise RuntimeError("a fault | of <this> net")
+        return super().forward(x)
+
+
+def broken(**kwargs) -> Broken:
+    return Broken(**kwargs)

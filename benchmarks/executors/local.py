@@ -1,8 +1,4 @@
-"""Who carries out a plan: on this machine, each run in a fresh process of its own.
-
-An executor takes runs while it has fewer than `jobs`, and hands back what each left behind; it
-writes nothing but checkpoints. Records, locks and the progress are the sweep's.
-"""
+"""Runs on this machine, each in a fresh process of its own."""
 
 import multiprocessing
 import os
@@ -11,41 +7,20 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import connection, forkserver
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
 from benchmarks.checkpoints import SECONDS, StoppedError
 from benchmarks.divergence import DivergedError
+from benchmarks.executors import Outcome
 from benchmarks.memory import is_out_of_memory
 from benchmarks.plan import RunSpec
 from benchmarks.records import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
 from datamodules import DataError
-
-Outcome = tuple[RunSpec, RunRecord | None]
-
-
-class Executor(Protocol):
-    """What the sweep asks of whoever carries out its runs."""
-
-    jobs: int
-
-    def start(self, spec: RunSpec, checkpoint: Path) -> None:
-        """Begin a run, from its checkpoint if there is one."""
-
-    def wait(self, seconds: float) -> Iterable[Outcome]:
-        """The runs that ended, waiting so long for the first; None: stopped, no record."""
-
-    def stop(self) -> None:
-        """Ask every run to close its step, to save and to leave."""
-
-    def kill(self) -> None:
-        """End every run at once."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +51,7 @@ class LocalExecutor:
         timeout: seconds a run may take before it is killed; None: as long as it likes.
         checkpoint_seconds: time between two checkpoints within an epoch.
         progress_bar: show the steps of a run, if there is but one at a time.
+        threads: of each run; None: those PyTorch takes, divided among the jobs.
     """
 
     def __init__(
@@ -85,12 +61,12 @@ class LocalExecutor:
         timeout: float | None = None,
         checkpoint_seconds: float = SECONDS,
         progress_bar: bool = False,
+        threads: int | None = None,
     ) -> None:
         self.jobs, self.timeout = jobs, timeout
-        threads = max(1, torch.get_num_threads() // jobs)
-        self._options = RunOptions(
-            data_dir, jobs, threads, checkpoint_seconds, progress_bar and jobs == 1
-        )
+        self.shows_steps = progress_bar and jobs == 1
+        threads = threads or max(1, torch.get_num_threads() // jobs)
+        self._options = RunOptions(data_dir, jobs, threads, checkpoint_seconds, self.shows_steps)
         self._workers: list[_Worker] = []
         self._stopping = False
 
@@ -220,9 +196,9 @@ def _run(
     except Exception as error:
         if not isinstance(error, DataError) and not is_out_of_memory(error):
             traceback.print_exc(file=sys.stderr)
-        record = RunRecord.of(spec, status=FAILED, error=_last_line(error))
+        record = RunRecord.of(spec, status=FAILED, error=last_line(error))
     sender.send(record)
 
 
-def _last_line(error: Exception) -> str:
+def last_line(error: Exception) -> str:
     return traceback.format_exception_only(error)[-1].strip()

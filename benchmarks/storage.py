@@ -1,0 +1,120 @@
+"""Files of results and checkpoints: in a folder, or at any URL that fsspec serves.
+
+What lies at a URL is a `UPath`, used like a `Path`. Stores of objects replace a whole object or
+none, as a rename does in a folder; but a lock they have not, so that locks protect the sweeps of
+one machine from each other, and not those of several.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock
+
+from benchmarks.errors import UsageError
+
+
+def place(name: str) -> Path:
+    """A folder on this machine, or the `UPath` of a URL such as `s3://bucket/results`.
+
+    Raises:
+        UsageError: a URL that no installed library serves.
+    """
+    if "://" not in name:
+        return Path(name)
+    from upath import UPath
+
+    try:
+        folder = UPath(name)
+        folder.fs  # noqa: B018, made when it is first asked for
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"{name} is not to be had: {error}") from None
+    return Path(folder.path) if folder.protocol in ("file", "local") else folder
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder, and see that files can be written there.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(folder, Path):
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        else:
+            probe = folder / f".probe-{os.getpid()}"
+            write_whole(probe, b"")
+            probe.unlink()
+    except OSError as error:
+        raise UsageError(f"folder {folder} cannot be written: {reason(error)}") from None
+
+
+def write_whole(path: Path, content: str | bytes | memoryview) -> None:
+    """Write a file so that it is there whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; what was there before still is.
+    """
+    content = content.encode() if isinstance(content, str) else content
+    if not isinstance(path, Path):
+        _put(path, bytes(content))
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _put(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.fs.pipe_file(path.path, content)
+    except OSError:
+        raise
+    except Exception as error:  # each library has its own for a network that is down
+        raise OSError(str(error)) from error
+
+
+def scratch(path: Path) -> Iterator[Path]:
+    """What writers of this file that were killed left behind."""
+    return path.parent.glob(f"{path.name}.*.part")
+
+
+def set_aside(path: Path, why: object) -> None:
+    """Name a damaged file in one line, and rename it so that nothing takes its place."""
+    names = (path.with_name(f"{path.name}.damaged{n or ''}") for n in range(1000))
+    kept = next(name for name in names if not name.exists())
+    outcome = f"kept as {kept.name}"
+    try:
+        path.rename(kept)
+    except OSError as error:
+        outcome = f"left where it is: {reason(error)}"
+    why = " ".join(str(why).split())[:200]
+    print(f"benchmarks: {path} is damaged ({why}); {outcome}", file=sys.stderr)
+
+
+def lock(folder: Path, name: str) -> FileLock:
+    """A lock among all processes that work on a folder; it ends with the process that holds it.
+
+    For a URL it lies in a folder of this machine, and so binds no other.
+    """
+    home = folder / ".locks"
+    if not isinstance(folder, Path):
+        url = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        home = Path(tempfile.gettempdir()) / f"cnn-benchmarks-locks-{url}"
+    home.mkdir(parents=True, exist_ok=True)
+    return FileLock(home / f"{name}.lock")
+
+
+def reason(error: OSError) -> str:
+    """What went wrong, in the system's words, or in those of a library that has its own."""
+    return error.strerror or " ".join(str(error).split())
