@@ -3,6 +3,9 @@ DATASET ?= fashion_mnist# fashion_mnist, cifar10 or fashion_mnist_masks
 PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
 SEEDS ?= 0#               such as 0,1,2
 DEVICE ?= auto#           auto, cpu, cuda or mps
+DEVICES ?= 1#             devices of each machine that share a run
+NUM_NODES ?= 1#           machines that share a run
+STRATEGY ?= auto#         auto or ddp
 RESULTS ?= results#       folder for records, tables and plots
 DATA_DIR ?= data#         folder where datasets are looked for and put
 EXECUTOR ?= local#        who carries out the runs
@@ -48,7 +51,8 @@ data: $(READY) ## find, or fetch, and verify DATASET
 
 bench: $(READY) ## train MODELS under PROTOCOL, compare them, time kernel sizes
 	@exec $(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' \
-		--device '$(DEVICE)' --executor '$(EXECUTOR)' --jobs '$(JOBS)' $(LIMITED) --results '$(RESULTS)' \
+		--device '$(DEVICE)' --devices '$(DEVICES)' --num-nodes '$(NUM_NODES)' --strategy '$(STRATEGY)' \
+		--executor '$(EXECUTOR)' --jobs '$(JOBS)' $(LIMITED) --results '$(RESULTS)' \
 		--study kernel_size $(FORCED)
 
 describe: $(READY) ## say what MODEL is and what it costs, layer by layer

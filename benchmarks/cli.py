@@ -19,6 +19,7 @@ from benchmarks.protocol import Protocol
 INTERRUPTED = 130
 EXECUTORS = ("local",)
 DEVICES = ("auto", "cpu", "cuda", "mps")
+STRATEGIES = ("auto", "ddp")
 
 
 class Parser(ArgumentParser):
@@ -70,6 +71,9 @@ def make_parser() -> Parser:
     run.add_argument("--dataset", type=str, default="fashion_mnist")
     run.add_argument("--seeds", type=str, default="0", help="whole numbers, by commas")
     run.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
+    run.add_argument("--devices", type=int, default=1, help="of each node, for one run")
+    run.add_argument("--num-nodes", type=int, default=1, help="machines, for one run")
+    run.add_argument("--strategy", type=str, default="auto", help=", ".join(STRATEGIES))
     run.add_argument("--executor", type=str, default="local", help=", ".join(EXECUTORS))
     run.add_argument("--jobs", type=int, default=1, help="runs at a time, sharing the threads")
     run.add_argument("--timeout", type=float, default=None, help="seconds a run may take")
@@ -137,14 +141,15 @@ def _check_names(options: Namespace) -> None:
         "dataset": datamodules.NAMES,
         "device": DEVICES,
         "executor": EXECUTORS,
+        "strategy": STRATEGIES,
         "study": studies.names(),
     }
     for kind, choices in known.items():
         if options.get(kind) is not None and options[kind] not in choices:
             raise unknown(kind, options[kind], choices)
-    for kind in ("jobs", "timeout"):
+    for kind in ("devices", "num_nodes", "jobs", "timeout"):
         if options.get(kind) is not None and not options[kind] > 0:
-            raise UsageError(f"--{kind} must be above 0")
+            raise UsageError(f"--{kind.replace('_', '-')} must be above 0")
     if not options.get("checkpoint_seconds", 0.0) >= 0:
         raise UsageError("--checkpoint-seconds must be at least 0")
 

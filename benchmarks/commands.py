@@ -75,6 +75,7 @@ def run(args: Namespace) -> int:
     check_task(models, args.dataset)
     settings = settings_by_model(models, args.protocol)
     device = environment.resolve_device(args.device)
+    environment.check_devices(device, args.devices)
     if args.auto:
         print(f"protocol auto: {args.protocol_name}, since the device is {device}")
     folder = args.results / args.dataset / args.protocol_name
@@ -82,7 +83,17 @@ def run(args: Namespace) -> int:
     dataset = datamodules.load(args.dataset, args.data_dir)
     args.protocol.check_examples(len(dataset.train_labels), dataset.name)
 
-    specs = plan(settings, dataset, args.protocol, args.protocol_name, args.seeds, device)
+    specs = plan(
+        settings,
+        dataset,
+        args.protocol,
+        args.protocol_name,
+        args.seeds,
+        device,
+        args.devices,
+        args.num_nodes,
+        args.strategy,
+    )
     executor = LocalExecutor(
         args.data_dir,
         jobs=args.jobs,

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from multiprocessing import connection, forkserver
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.checkpoints import SECONDS, StoppedError
 from benchmarks.divergence import DivergedError
-from benchmarks.plan import RunSpec
+from benchmarks.plan import DDP, RunSpec
 from benchmarks.records import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
 from datamodules import DataError
 
@@ -194,12 +194,13 @@ def _run(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until there is something to save
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    from benchmarks.ranks import RankKilledError, on_all_devices
     from benchmarks.train import train
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     try:
-        record = train(
+        record = (partial(on_all_devices, train) if spec.strategy == DDP else train)(
             spec,
             options.data_dir,
             options.progress_bar,
@@ -212,6 +213,8 @@ def _run(
         os.kill(os.getpid(), signal.SIGTERM)
     except DivergedError as error:
         record = RunRecord.of(spec, status=DIVERGED, error=str(error))
+    except RankKilledError as error:
+        record = RunRecord.of(spec, status=KILLED, error=str(error))
     except (DataError, MemoryError, torch.OutOfMemoryError) as error:
         record = RunRecord.of(spec, status=FAILED, error=_last_line(error))
     except Exception as error:

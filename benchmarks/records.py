@@ -16,7 +16,7 @@ import pandas as pd
 from filelock import FileLock
 
 import lit_models
-from benchmarks.plan import RunSpec, digest
+from benchmarks.plan import SINGLE_DEVICE, RunSpec, digest
 
 # How a run ended: with numbers; with an error; with a loss that is not finite; by `--timeout`; by
 # a signal from outside, such as that of the system when memory runs out.
@@ -34,8 +34,9 @@ class RunRecord:
     Accuracies are of examples, or, for segmentation, of pixels. Rates are examples a second,
     `fit_seconds` the whole of the training, `peak_memory_mb` MiB, `train_flops` all FLOPs of the
     training. `weights_digest` is a hash of the trained weights. `resumed` counts how often the
-    training went on from a checkpoint, `jobs` how many runs shared the machine. `made_in` is the
-    identity of the results folder the run was made for. `history` has an entry an epoch.
+    training went on from a checkpoint, `jobs` how many runs shared the machine. `devices` are those
+    of each of `num_nodes` machines. `made_in` is the identity of the results folder the run was
+    made for. `history` has an entry an epoch.
     """
 
     model: str
@@ -69,6 +70,9 @@ class RunRecord:
     precision: str
     memory_format: str
     device: str
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = SINGLE_DEVICE
     torch_version: str | None = None
     lightning_version: str | None = None
     torchvision_version: str | None = None
@@ -94,6 +98,9 @@ class RunRecord:
             "protocol": spec.protocol_name,
             "seed": spec.seed,
             "device": spec.device,
+            "devices": spec.devices,
+            "num_nodes": spec.num_nodes,
+            "strategy": spec.strategy,
             "key": spec.key,
             "protocol_digest": spec.protocol_digest,
             "data_digest": spec.data_digest,

@@ -58,7 +58,7 @@ class TrainingClock(L.Callback):
         self, trainer: L.Trainer, module: L.LightningModule, outputs, batch, batch_idx: int
     ) -> None:
         if self._started is not None:
-            self.examples += len(batch[1])
+            self.examples += trainer.train_dataloader.global_size(batch_idx)
         else:
             self._start_if_warm(trainer, module)
 

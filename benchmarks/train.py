@@ -13,12 +13,12 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 
 import datamodules
 import lit_models
-from benchmarks import checkpoints, environment, timing
+from benchmarks import checkpoints, distributed, environment, timing
 from benchmarks.checkpoints import CheckpointFile, Checkpoints
 from benchmarks.divergence import DivergenceWatch
 from benchmarks.initialisation import initialise
 from benchmarks.optimization import make_optimizer, make_scheduler
-from benchmarks.plan import RunSpec
+from benchmarks.plan import DDP, RunSpec
 from benchmarks.records import RunRecord
 from datamodules.image_data import DeviceResidentDataModule
 from lit_models.classifier import LitClassifier
@@ -37,7 +37,10 @@ def train(
     checkpoint_seconds: float = checkpoints.SECONDS,
     jobs: int = 1,
 ) -> RunRecord:
-    """Train, test and time one net as `spec` says.
+    """Train, test and time one net as `spec` says, in each of its ranks (see `distributed`).
+
+    The bare loop is timed on all ranks at once, each with its share of a batch and without DDP:
+    loop efficiency is what exchanging gradients, besides the loop, leaves of their sum.
 
     Args:
         spec: the run.
@@ -84,6 +87,7 @@ def train(
     if saved is None:
         initialise(net, protocol.init, torch.cat([images for images, _ in (first_batch, *more)]))
     del more
+    data.share(distributed.share())
     net = net.to(memory_format=memory_format)
 
     module = MODULES[dataset.task](
@@ -94,18 +98,27 @@ def train(
     )
     clock, watch = timing.TrainingClock(), DivergenceWatch()
     progress = Checkpoints(checkpoint, checkpoint_seconds, clock, watch, jobs)
+    options = distributed.trainer_options(spec)
+    if file:
+        options["plugins"].append(file)
+    global_mean = [distributed.GlobalMean(spec.seed)] if spec.strategy == DDP else []
     trainer = L.Trainer(
         accelerator=spec.device,
-        devices=1,
         max_epochs=protocol.epochs,
         precision=protocol.precision,
         gradient_clip_val=protocol.clip_norm,
-        plugins=[file] if file else None,
-        callbacks=[clock, watch, progress, *([_progress_bar()] if progress_bar else [])],
+        callbacks=[
+            *global_mean,
+            clock,
+            watch,
+            progress,
+            *([_progress_bar()] if progress_bar else []),
+        ],
         enable_progress_bar=progress_bar,
         logger=False,
         enable_model_summary=False,
         limit_val_batches=0,
+        **options,
     )
     timing.reset_peak_memory(device)
     trainer.fit(module, datamodule=data, ckpt_path=saved)
@@ -119,10 +132,11 @@ def train(
     step_rate, flops_per_example = timing.time_steps(
         net,
         make_optimizer(net.parameters(), protocol),
-        first_batch,
+        tuple(tensor[distributed.share()] for tensor in first_batch),
         clip_norm=protocol.clip_norm,
         precision=protocol.precision,
     )
+    step_rate = sum(distributed.gather(step_rate))
     examples = len(data.train_dataloader().labels)
     last_epoch = module.history[-1]
     return RunRecord.of(
@@ -144,7 +158,7 @@ def train(
         train_examples=examples,
         data_source=dataset.source,
         history=module.history,
-        **environment.describe(device),
+        **environment.describe(device, spec.ranks),
     )
 
 

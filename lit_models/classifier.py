@@ -73,8 +73,9 @@ class LitClassifier(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         images, labels = batch
         logits, losses, loss = forward_loss(self.net, images, labels)
-        self.train_loss.update(losses.detach())  # example by example: batches differ in size
-        self.train_accuracy.update(logits.detach(), labels)
+        if len(labels):  # one process of several may be left without an example
+            self.train_loss.update(losses.detach())  # example by example: batches differ in size
+            self.train_accuracy.update(logits.detach(), labels)
         return loss
 
     def configure_gradient_clipping(
@@ -97,7 +98,8 @@ class LitClassifier(L.LightningModule):
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         images, labels = batch
-        self.test_metrics.update(self(images), labels)
+        if len(labels):
+            self.test_metrics.update(self(images), labels)
 
     def on_test_epoch_end(self) -> None:
         self.log_dict(self.test_metrics.compute())
