@@ -61,7 +61,7 @@ def data(args: Namespace) -> int:
 
 
 def run(args: Namespace) -> int:
-    from benchmarks import report
+    from benchmarks import nodes, report
     from benchmarks.executors import LocalExecutor
     from benchmarks.plan import check_task, plan, settings_by_model
     from benchmarks.records import OK, RecordStore
@@ -76,6 +76,9 @@ def run(args: Namespace) -> int:
     settings = settings_by_model(models, args.protocol)
     device = environment.resolve_device(args.device)
     environment.check_devices(device, args.devices)
+    node_rank = nodes.node_rank(args.num_nodes)
+    if args.jobs > 1 < args.num_nodes:
+        raise UsageError("--jobs must be 1 where several nodes share a run")
     if args.auto:
         print(f"protocol auto: {args.protocol_name}, since the device is {device}")
     folder = args.results / args.dataset / args.protocol_name
@@ -101,8 +104,13 @@ def run(args: Namespace) -> int:
         checkpoint_seconds=args.checkpoint_seconds,
         progress_bar=sys.stdout.isatty(),
     )
+    store = RecordStore(args.results)
+    if node_rank > 0:
+        records = nodes.follow(specs, store, executor)
+        return 0 if all(record.status == OK for record in records) else 1
     try:
-        records = sweep(specs, RecordStore(args.results), executor, args.force)
+        with nodes.leading(args.num_nodes):
+            records = sweep(specs, store, executor, args.force)
     except Interrupted:
         if list((folder / "runs").glob("*.json")):
             print(f"\n{report.rebuild(folder)}\nwritten to {folder}")

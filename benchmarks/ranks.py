@@ -11,17 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.pool import ExceptionWithTraceback
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from benchmarks.checkpoints import StoppedError
+from benchmarks.nodes import Meeting, connect, node_rank
 from benchmarks.plan import RunSpec
 from benchmarks.records import RunRecord
 
 # After one rank has failed: so that the cause is known, not only that another lost touch with it.
 _SECONDS_TO_FAIL = 1.0
+
+_TICK = 0.5  # seconds between two looks at other nodes
 
 # For what libraries do when a process ends.
 _SECONDS_TO_EXIT = 10.0
@@ -45,15 +47,16 @@ def on_all_devices(train: Callable[..., RunRecord], spec: RunSpec, *args: object
     on to all, and they stop at the same step.
 
     Returns:
-        The record of rank 0.
+        The record of the first rank of this node.
 
     Raises:
         RankKilledError: the process of a rank was killed.
-        Exception: whatever a rank raised.
+        Exception: whatever a rank raised, of this node or of another.
     """
     # The imports are here already, and neither threads nor a device in use: forking is safe.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     threads = max(1, torch.get_num_threads() // spec.devices)
+    meeting = Meeting(spec) if spec.num_nodes > 1 else None
     ranks: list[_Rank] = []
     told = False
 
@@ -64,18 +67,21 @@ def on_all_devices(train: Callable[..., RunRecord], spec: RunSpec, *args: object
             rank.process.terminate()
 
     with tempfile.TemporaryDirectory() as folder:
+        place = meeting.place if meeting else f"{folder}/store"
         try:
-            for number in range(spec.devices):
+            for local_rank in range(spec.devices):
                 receiver, sender = context.Pipe(duplex=False)
-                arguments = (number, Path(folder) / "store", threads, sender, train, spec, *args)
+                arguments = (local_rank, place, threads, sender, train, spec, *args)
                 process = context.Process(target=_run, args=arguments)
                 process.start()
                 sender.close()
-                ranks.append(_Rank(number, process, receiver))
+                ranks.append(_Rank(_first_rank(spec) + local_rank, process, receiver))
             signal.signal(signal.SIGTERM, pass_on)
-            return _first_outcome(ranks)
-        except RankKilledError:
-            if told:
+            return _first_outcome(ranks, meeting)
+        except Exception as error:
+            if meeting:
+                meeting.fail(error)
+            if told and isinstance(error, RankKilledError):
                 raise StoppedError from None  # before it had something to save
             raise
         finally:
@@ -84,13 +90,17 @@ def on_all_devices(train: Callable[..., RunRecord], spec: RunSpec, *args: object
                 rank.process.join()
 
 
-def _first_outcome(ranks: list[_Rank]) -> RunRecord:
-    """The record of rank 0 once all have ended well; otherwise what went wrong first."""
+def _first_rank(spec: RunSpec) -> int:
+    """The number of the first rank of this node."""
+    return node_rank(spec.num_nodes) * spec.devices
+
+
+def _first_outcome(ranks: list[_Rank], meeting: Meeting | None) -> RunRecord:
+    """The record of the first rank once all have ended well; otherwise what went wrong first."""
     record, failure, until = None, None, None
     pending = {rank.receiver: rank for rank in ranks}
     while pending and (until is None or time.monotonic() < until):
-        timeout = None if until is None else until - time.monotonic()
-        for receiver in connection.wait(pending, timeout):
+        for receiver in connection.wait(pending, _TICK):
             rank = pending.pop(receiver)
             try:
                 outcome = receiver.recv()
@@ -100,8 +110,10 @@ def _first_outcome(ranks: list[_Rank]) -> RunRecord:
             if isinstance(outcome, Exception):
                 failure = failure or outcome
                 until = until or time.monotonic() + _SECONDS_TO_FAIL
-            elif rank.number == 0:
+            elif rank is ranks[0]:
                 record = outcome
+        if meeting and failure is None:
+            meeting.check()
     if failure is not None:
         raise failure
     for rank in ranks:
@@ -126,7 +138,7 @@ def _end_with_parent() -> None:
 
 def _run(
     local_rank: int,
-    store: Path,
+    place: str,
     threads: int,
     sender: connection.Connection,
     train: Callable[..., RunRecord],
@@ -139,15 +151,17 @@ def _run(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     # By these, and the process group, Lightning knows that it need not begin any process.
-    os.environ |= {"LOCAL_RANK": str(local_rank), "NODE_RANK": "0"}
+    os.environ |= {"LOCAL_RANK": str(local_rank), "NODE_RANK": str(node_rank(spec.num_nodes))}
     if spec.device != "cpu":
         torch.accelerator.set_device_index(local_rank)
     backends = {"cpu": "gloo", spec.device: dist.Backend.default_device_backend_map[spec.device]}
+    alone = spec.num_nodes == 1
+    store = dist.FileStore(place, spec.ranks) if alone else dist.PrefixStore(place, connect())
     dist.init_process_group(
         ",".join(f"{device}:{backend}" for device, backend in backends.items()),
-        init_method=f"file://{store}",
-        rank=local_rank,
-        world_size=spec.devices,
+        store=store,
+        rank=_first_rank(spec) + local_rank,
+        world_size=spec.ranks,
     )
     try:
         outcome = train(spec, *args)

@@ -9,8 +9,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from benchmarks import checkpoints, executors, timing
-from benchmarks.plan import DDP
+from benchmarks import checkpoints, environment, executors, timing
+from benchmarks.errors import UsageError
+from benchmarks.plan import DDP, plan
 from benchmarks.records import DIVERGED, FAILED, OK, RecordStore
 from benchmarks.sweep import sweep
 from benchmarks.sync_batch_norm import SyncBatchNorm
@@ -140,6 +141,25 @@ def test_saving_changes_nothing(make_spec, run, tmp_path):
     (saved,) = sweep([spec], RecordStore(tmp_path / "saved"), executor)
     assert saved.weights_digest == plain.weights_digest
     assert saved.history == plain.history
+
+
+def test_batches_that_cannot_be_shared_are_refused(make_spec, small_dataset):
+    protocol = make_spec().protocol
+    arguments = ({"lenet": protocol}, small_dataset, protocol, "small", [0])
+    with pytest.raises(UsageError, match="lenet has batches of 16 examples, too few for 9 devices"):
+        plan(*arguments, "cpu", devices=3, num_nodes=3)
+    with pytest.raises(UsageError, match="not on mps"):
+        plan(*arguments, "mps", strategy="ddp")
+    (spec,) = plan(*arguments, "cpu", devices=4, num_nodes=2)
+    assert (spec.strategy, spec.ranks) == (DDP, 8)
+
+
+def test_more_devices_than_there_are_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    environment.check_devices("cuda", 2)
+    environment.check_devices("cpu", 100)
+    with pytest.raises(UsageError, match="4 devices asked for; this machine has 2 of cuda"):
+        environment.check_devices("cuda", 4)
 
 
 class Layer(nn.BatchNorm2d):
