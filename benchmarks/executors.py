@@ -25,6 +25,7 @@ from benchmarks.divergence import DivergedError
 from benchmarks.plan import DDP, RunSpec
 from benchmarks.records import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
 from datamodules import DataError
+from lit_models import ModelError
 
 Outcome = tuple[RunSpec, RunRecord | None]
 
@@ -199,8 +200,9 @@ def _run(
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    carry_out = partial(on_all_devices, train) if spec.strategy == DDP else train
     try:
-        record = (partial(on_all_devices, train) if spec.strategy == DDP else train)(
+        record = carry_out(
             spec,
             options.data_dir,
             options.progress_bar,
@@ -215,7 +217,7 @@ def _run(
         record = RunRecord.of(spec, status=DIVERGED, error=str(error))
     except RankKilledError as error:
         record = RunRecord.of(spec, status=KILLED, error=str(error))
-    except (DataError, MemoryError, torch.OutOfMemoryError) as error:
+    except (DataError, ModelError, MemoryError, torch.OutOfMemoryError) as error:
         record = RunRecord.of(spec, status=FAILED, error=_last_line(error))
     except Exception as error:
         if not _is_out_of_memory(error):

@@ -1,64 +1,22 @@
 """Several nodes on one machine: the same command for each, with an environment of its own."""
 
-import os
-import socket
-import subprocess
-import sys
-
 import pytest
 
 from benchmarks import cli
 from benchmarks.errors import UsageError
 from benchmarks.nodes import node_rank
 from benchmarks.records import OK, load
-from tests.conftest import ROOT
-
-FIELDS = {"image_size": 32, "epochs": 2, "batch_size": 16, "train_examples": "null"}
-
-
-@pytest.fixture
-def start(tmp_path, image_folder):
-    """Starts a run of LeNet on a node; the results folder is the node's own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes = []
-
-    def start(rank, *arguments):
-        run = ["run", "--models=lenet", "--dataset=cifar10", "--protocol=quick", *arguments]
-        run += [f"--protocol.{name}={value}" for name, value in FIELDS.items()]
-        environment = {
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": port,
-            "NODE_RANK": rank,
-            "CIFAR10_IMAGES": image_folder,
-        }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks", *run, f"--results={tmp_path / str(rank)}"],
-            cwd=ROOT,
-            env={**os.environ, **{name: str(value) for name, value in environment.items()}},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
 
 
 def records(results):
     return [record for folder in results.glob("*/*") for record in load(folder)]
 
 
-def test_two_nodes_are_two_devices(start, tmp_path):
+def test_two_nodes_are_two_devices(start_node, tmp_path):
     """Node 0 decides what is run; its store is the only thing they share."""
-    alone = start(9, "--devices=2")
+    alone = start_node(9, "--devices=2")
     assert alone.wait(120) == 0
-    nodes = [start(0, "--num-nodes=2"), start(1, "--num-nodes=2", "--seeds=1,0")]
+    nodes = [start_node(0, "--num-nodes=2"), start_node(1, "--num-nodes=2", "--seeds=1,0")]
     outputs = [node.communicate(timeout=120) for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], outputs
     assert outputs[1][0].splitlines() == ["lenet (seed 0) ...", "lenet (seed 0): ok"]
