@@ -3,11 +3,15 @@ DATASET ?= fashion_mnist# fashion_mnist, cifar10 or fashion_mnist_masks
 PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
 SEEDS ?= 0#               such as 0,1,2
 DEVICE ?= auto#           auto, cpu, cuda or mps
+DEVICES ?= 1#             devices of each machine that share a run
+NUM_NODES ?= 1#           machines that share a run
+STRATEGY ?= auto#         auto or ddp
 RESULTS ?= results#       folder, or URL such as s3://bucket/results, for records, tables and plots
 DATA_DIR ?= data#         folder where datasets are looked for and put
 EXECUTOR ?= local#        local, or ray: a cluster, which RAY_ADDRESS may name
 JOBS ?=#                  runs at a time on a machine, sharing its threads; 1, with ray one a GPU
 TIMEOUT ?=#               seconds a run may take
+COMPILE ?=#               1 compiles the nets by torch.compile
 FORCE ?=#                 1 runs again what has finished
 MODEL ?= lenet#           for describe; all compares all
 STUDY ?= kernel_size#     for study
@@ -27,10 +31,11 @@ endif
 BENCH := $(PY) -m benchmarks
 FORCED := $(if $(filter-out 0 no false,$(FORCE)),--force)
 SHARED := $(if $(JOBS),--jobs '$(JOBS)')
+COMPILED := $(if $(filter-out 0 no false,$(COMPILE)),--protocol.compile true)
 LIMITED := $(if $(TIMEOUT),--timeout '$(TIMEOUT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data bench describe study report notebook test faults lint format clean
+.PHONY: help setup data bench describe peers study report notebook test faults lint format clean
 
 help: ## show targets and variables
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,11 +54,15 @@ data: $(READY) ## find, or fetch, and verify DATASET
 
 bench: $(READY) ## train MODELS under PROTOCOL, compare them, time kernel sizes
 	@exec $(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' \
-		--device '$(DEVICE)' --executor '$(EXECUTOR)' $(SHARED) $(LIMITED) --results '$(RESULTS)' \
+		--device '$(DEVICE)' --devices '$(DEVICES)' --num-nodes '$(NUM_NODES)' --strategy '$(STRATEGY)' \
+		--executor '$(EXECUTOR)' $(SHARED) $(LIMITED) $(COMPILED) --results '$(RESULTS)' \
 		--study kernel_size $(FORCED)
 
 describe: $(READY) ## say what MODEL is and what it costs, layer by layer
 	@$(BENCH) describe $(if $(filter all,$(MODEL)),--all --results '$(RESULTS)','$(MODEL)')
+
+peers: $(READY) ## time our training loop of MODELS against those others would write
+	@$(BENCH) peers --models '$(MODELS)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)
 
 study: $(READY) ## measure STUDY
 	@$(BENCH) study '$(STUDY)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)

@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lightning.pytorch.plugins.io import CheckpointIO
 from torch import nn
 from torchmetrics import Metric
 
-from benchmarks import timing
+from benchmarks import distributed, timing
 from benchmarks.divergence import DivergenceWatch
 from benchmarks.memory import PeakMemory
 from benchmarks.storage import reason, set_aside, write_whole
@@ -40,6 +41,10 @@ def weights_digest(net: nn.Module) -> str:
     return hashed.hexdigest()[:16]
 
 
+def _metrics(module: nn.Module) -> Iterator[tuple[str, Metric]]:
+    return ((name, m) for name, m in module.named_modules() if isinstance(m, Metric))
+
+
 class CheckpointFile(CheckpointIO):
     """The one checkpoint of a run: Lightning's, and after it its SHA-256."""
 
@@ -48,21 +53,17 @@ class CheckpointFile(CheckpointIO):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._content: dict[str, Any] | None = None
+        self._warned = False
 
     def find(self) -> Path | None:
-        """The path, if a training can go on from there; a damaged file is named and set aside."""
-        try:
-            content = memoryview(self.path.read_bytes())
-        except FileNotFoundError:
+        """The path, if a training can go on from there; a damaged file is named and set aside.
+
+        Rank 0 reads for all.
+        """
+        content = distributed.broadcast(self._read() if distributed.rank() == 0 else None)
+        if content is None:
             return None
-        except OSError as error:
-            print(f"benchmarks: {self.path} cannot be read: {reason(error)}", file=sys.stderr)
-            return None
-        size = self._HASH().digest_size
-        if self._HASH(content[:-size]).digest() != content[-size:]:
-            set_aside(self.path, "its checksum differs")
-            return None
-        saved = io.BytesIO(content[:-size])
+        saved = io.BytesIO(memoryview(content)[: -self._HASH().digest_size])
         self._content = torch.load(saved, weights_only=True, map_location="cpu")
         return self.path
 
@@ -81,19 +82,40 @@ class CheckpointFile(CheckpointIO):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         buffer.write(self._HASH(buffer.getbuffer()).digest())
-        write_whole(self.path, buffer.getbuffer())
+        try:
+            write_whole(self.path, buffer.getbuffer())
+        except OSError as error:
+            if not self._warned:
+                problem = f"{self.path} cannot be written: {reason(error)}"
+                print(f"\nbenchmarks: {problem}; the run goes on", file=sys.stderr)
+            self._warned = True
 
     def remove_checkpoint(self, path: Path) -> None:
         self.path.unlink(missing_ok=True)
+
+    def _read(self) -> bytes | None:
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            print(f"benchmarks: {self.path} cannot be read: {reason(error)}", file=sys.stderr)
+            return None
+        size, whole = self._HASH().digest_size, memoryview(content)
+        if self._HASH(whole[:-size]).digest() != whole[-size:]:
+            set_aside(self.path, "its checksum differs")
+            return None
+        return content
 
 
 class Checkpoints(Checkpoint):
     """Saves a training at the end of each epoch, every so often within, and when told to stop.
 
     Lightning's checkpoint holds weights, optimizer, schedule, loops and the position in the epoch.
-    This adds random numbers, metrics and history, number of threads and the time taken, so that
-    the training goes on, on the CPU to the bit, as if nothing had been. Time spent on saving, and
-    the time between two processes, are counted nowhere.
+    This adds random numbers and metrics of each rank, history, number of threads and the time
+    taken, so that the training goes on, on the CPU to the bit, as if nothing had been. Time spent
+    on saving, and the time between two processes, are counted nowhere. Of several ranks, all save
+    and stop at the same step, though it is rank 0 that writes.
 
     Args:
         path: the file; None: nothing is saved.
@@ -119,8 +141,8 @@ class Checkpoints(Checkpoint):
         self.peak_memory_mb = 0.0
         self._is_peak_known = False
         self._seconds = 0.0
-        self._random: dict[str, Any] | None = None
-        self._stop = self._warned = False
+        self._own: dict[str, Any] | None = None
+        self._stop = False
 
     @property
     def fit_seconds(self) -> float:
@@ -130,16 +152,21 @@ class Checkpoints(Checkpoint):
     def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
         if stage == "fit":
             self._since = time.perf_counter()
-            for metric in module.modules():
-                if isinstance(metric, Metric):
-                    metric.persistent(True)
+            for _, metric in _metrics(module):
+                metric.persistent(True)
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         device = module.device
-        checkpoint[_STATE] = {
+        own = {
             "random": {"python": random.getstate(), "cpu": torch.get_rng_state()},
+            "metrics": {name: metric.state_dict() for name, metric in _metrics(module)},
+        }
+        if device.type != "cpu":
+            own["random"]["device"] = torch.get_device_module(device).get_rng_state()
+        checkpoint[_STATE] = {
+            "ranks": distributed.gather(own),
             "loader": trainer.train_dataloader.state_dict(),
             "history": module.history,
             "resumed": self.resumed,
@@ -149,9 +176,6 @@ class Checkpoints(Checkpoint):
             "peak_memory_mb": self.peak_memory_mb,
             "threads": torch.get_num_threads(),
         }
-        if device.type != "cpu":
-            accelerator = torch.get_device_module(device)
-            checkpoint[_STATE]["random"]["device"] = accelerator.get_rng_state()
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
@@ -162,18 +186,21 @@ class Checkpoints(Checkpoint):
         self.jobs = max(self.jobs, state["jobs"])
         self._seconds = state["seconds"]
         self.peak_memory_mb, self._is_peak_known = state["peak_memory_mb"], True
-        self._random, self._loader = state["random"], state["loader"]
+        self._own, self._loader = state["ranks"][distributed.rank()], state["loader"]
+        for name, metric in _metrics(module):  # Lightning has restored those of rank 0
+            metric.load_state_dict(self._own["metrics"][name])
         # Sums are taken in an order that depends on it.
         torch.set_num_threads(state["threads"])
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        if self._random is not None:
+        if self._own is not None:
             # Lightning restores it only if it has not asked for the number of steps before.
             trainer.train_dataloader.load_state_dict(self._loader)
-            random.setstate(self._random["python"])
-            torch.set_rng_state(self._random["cpu"])
-            if "device" in self._random:
-                torch.get_device_module(module.device).set_rng_state(self._random["device"])
+            numbers = self._own["random"]
+            random.setstate(numbers["python"])
+            torch.set_rng_state(numbers["cpu"])
+            if "device" in numbers:
+                torch.get_device_module(module.device).set_rng_state(numbers["device"])
         self._saved = time.monotonic()
         if self.path is not None:
             self._handler = signal.signal(signal.SIGTERM, self._on_signal)
@@ -181,8 +208,9 @@ class Checkpoints(Checkpoint):
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs, batch, batch_idx: int
     ) -> None:
-        due = self._stop or time.monotonic() - self._saved >= self.interval
-        if due and not trainer.is_last_batch:  # the end of the epoch comes at once
+        is_due = self._stop or time.monotonic() - self._saved >= self.interval
+        is_due = distributed.any_rank(is_due)
+        if is_due and not trainer.is_last_batch:  # the end of the epoch comes at once
             self._save(trainer, module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -194,7 +222,8 @@ class Checkpoints(Checkpoint):
 
     def note_peak_memory(self) -> None:
         if not self._is_peak_known:
-            self.peak_memory_mb, self._is_peak_known = self.memory.mb(), True
+            self.peak_memory_mb = max(distributed.gather(self.memory.mb()))
+            self._is_peak_known = True
 
     def _on_signal(self, number: int, frame: object) -> None:
         self._stop = True
@@ -206,13 +235,7 @@ class Checkpoints(Checkpoint):
         self.note_peak_memory()
         with self.clock.stopped(module.device):
             self._seconds = self.fit_seconds
-            try:
-                trainer.save_checkpoint(self.path)
-            except OSError as error:
-                if not self._warned:
-                    problem = f"{self.path} cannot be written: {reason(error)}"
-                    print(f"\nbenchmarks: {problem}; the run goes on", file=sys.stderr)
-                self._warned = True
+            trainer.save_checkpoint(self.path)
             self._since, self._saved = time.perf_counter(), time.monotonic()
-        if self._stop:
+        if distributed.any_rank(self._stop):
             raise StoppedError

@@ -19,6 +19,7 @@ from benchmarks.protocol import Protocol
 INTERRUPTED = 130
 EXECUTORS = ("local", "ray")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+STRATEGIES = ("auto", "ddp")
 
 
 class Parser(ArgumentParser):
@@ -74,6 +75,9 @@ def make_parser() -> Parser:
     run.add_argument("--dataset", type=str, default="fashion_mnist")
     run.add_argument("--seeds", type=str, default="0", help="whole numbers, by commas")
     run.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
+    run.add_argument("--devices", type=int, default=1, help="of each node, for one run")
+    run.add_argument("--num-nodes", type=int, default=1, help="machines, for one run")
+    run.add_argument("--strategy", type=str, default="auto", help=", ".join(STRATEGIES))
     run.add_argument("--executor", type=str, default="local", help=", ".join(EXECUTORS))
     run.add_argument(
         "--jobs",
@@ -98,6 +102,16 @@ def make_parser() -> Parser:
     study.add_argument("study", type=str, help=", ".join(studies.names()))
     study.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
     study.add_argument("--force", action="store_true", help="measure again")
+
+    peers = verb(
+        "peers",
+        "time our training loop against those others would write",
+        "--results",
+        "--data_dir",
+    )
+    peers.add_argument("--models", type=str, default="all", help="all, names, wildcards; by commas")
+    peers.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
+    peers.add_argument("--force", action="store_true", help="measure again")
 
     verb("report", "rebuild tables and plots from the records", "--results")
     return parser
@@ -151,14 +165,15 @@ def _check_names(options: Namespace) -> None:
         "dataset": datamodules.NAMES,
         "device": DEVICES,
         "executor": EXECUTORS,
+        "strategy": STRATEGIES,
         "study": studies.names(),
     }
     for kind, choices in known.items():
         if options.get(kind) is not None and options[kind] not in choices:
             raise unknown(kind, options[kind], choices)
-    for kind in ("jobs", "timeout"):
+    for kind in ("devices", "num_nodes", "jobs", "timeout"):
         if options.get(kind) is not None and not options[kind] > 0:
-            raise UsageError(f"--{kind} must be above 0")
+            raise UsageError(f"--{kind.replace('_', '-')} must be above 0")
     if not options.get("checkpoint_seconds", 0.0) >= 0:
         raise UsageError("--checkpoint-seconds must be at least 0")
 

@@ -65,7 +65,7 @@ def data(args: Namespace) -> int:
 
 
 def run(args: Namespace) -> int:
-    from benchmarks import report
+    from benchmarks import nodes, report
     from benchmarks.plan import check_task, plan, settings_by_model
     from benchmarks.records import OK, RecordStore
     from benchmarks.sweep import Interrupted, sweep
@@ -73,13 +73,17 @@ def run(args: Namespace) -> int:
     if args.executor == "ray" and find_spec("ray") is None:
         raise UsageError("the executor ray needs Ray; install it by `pip install ray`")
     everything = args.protocol.models or None
-    patterns = [pattern.strip() for pattern in args.models.split(",") if pattern.strip()]
-    if not patterns:
-        raise UsageError("--models names nothing")
-    models = lit_models.select(patterns, everything, datamodules.TASKS[args.dataset])
+    models = lit_models.select(_patterns(args), everything, datamodules.TASKS[args.dataset])
     check_task(models, args.dataset)
     settings = settings_by_model(models, args.protocol)
     device = _device(args.device, args.executor)
+    if args.devices * args.num_nodes > 1 and args.executor != "local":
+        raise UsageError("several devices share a run only where --executor is local")
+    if args.executor == "local":
+        environment.check_devices(device, args.devices)
+    node_rank = nodes.node_rank(args.num_nodes)
+    if (args.jobs or 1) > 1 < args.num_nodes:
+        raise UsageError("--jobs must be 1 where several nodes share a run")
     if args.auto:
         print(f"protocol auto: {args.protocol_name}, since the device is {device}")
     folder = args.results / args.dataset / args.protocol_name
@@ -87,9 +91,24 @@ def run(args: Namespace) -> int:
     dataset = datamodules.load(args.dataset, args.data_dir)
     args.protocol.check_examples(len(dataset.train_labels), dataset.name)
 
-    specs = plan(settings, dataset, args.protocol, args.protocol_name, args.seeds, device)
+    specs = plan(
+        settings,
+        dataset,
+        args.protocol,
+        args.protocol_name,
+        args.seeds,
+        device,
+        args.devices,
+        args.num_nodes,
+        args.strategy,
+    )
+    store, executor = RecordStore(args.results), _executor(args, device)
+    if node_rank > 0:
+        records = nodes.follow(specs, store, executor)
+        return 0 if all(record.status == OK for record in records) else 1
     try:
-        records = sweep(specs, RecordStore(args.results), _executor(args, device), args.force)
+        with nodes.leading(args.num_nodes):
+            records = sweep(specs, store, executor, args.force)
     except Interrupted:
         if list((folder / "runs").glob("*.json")):
             print(f"\n{report.rebuild(folder)}\nwritten to {folder}")
@@ -127,6 +146,24 @@ def _executor(args: Namespace, device: str) -> "Executor":
     return LocalExecutor(args.data_dir, jobs=jobs, progress_bar=progress_bar, **limits)
 
 
+def _patterns(args: Namespace) -> list[str]:
+    patterns = [pattern.strip() for pattern in args.models.split(",") if pattern.strip()]
+    if not patterns:
+        raise UsageError("--models names nothing")
+    return patterns
+
+
+def peers(args: Namespace) -> int:
+    from benchmarks.studies import peers
+
+    device = environment.resolve_device(args.device)
+    folder = args.results / "studies" / "peers"
+    check_writable(folder)
+    print(peers.run(folder, device, args.force, args.data_dir, _patterns(args)))
+    print(f"written to {folder}")
+    return 0
+
+
 def study(args: Namespace) -> int:
     device = environment.resolve_device(args.device)
     folder = args.results / "studies" / args.study
@@ -162,6 +199,7 @@ def execute(args: Namespace) -> int:
         "data": data,
         "run": run,
         "study": study,
+        "peers": peers,
         "report": rebuild,
     }
     return verbs[args.verb](args[args.verb])

@@ -37,11 +37,22 @@ def resolve_precision(name: str, device: str) -> str:
     return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
-def describe(device: torch.device) -> dict[str, str | int | bool]:
-    """The columns of a record that say where and with what it was made."""
+def check_devices(device: str, count: int) -> None:
+    """Refuse more devices than this machine has; on the CPU they are but processes.
+
+    Raises:
+        UsageError: how many it has.
+    """
+    available = count if device == "cpu" else torch.accelerator.device_count()
+    if count > available:
+        raise UsageError(f"{count} devices asked for; this machine has {available} of {device}")
+
+
+def describe(device: torch.device, count: int = 1) -> dict[str, str | int | bool]:
+    """The columns of a record that say where and with what it was made, on how many devices."""
     versions = {f"{name}_version": version(name) for name in ("torch", "lightning", "torchvision")}
     return {
-        "device": _device_name(device),
+        "device": f"{count} x {_device_name(device)}" if count > 1 else _device_name(device),
         **versions,
         "python_version": platform.python_version(),
         **backend.settings(),

@@ -4,7 +4,7 @@ Each takes a training and a number of steps, and returns examples/sec.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,6 +42,7 @@ class Training:
         protocol: the recipe.
         data: the examples; they say on which device the net is trained.
         micro_batches: parts in which a batch is taken.
+        options: makes what the Trainer is told about devices.
     """
 
     net: nn.Module
@@ -50,6 +51,7 @@ class Training:
     protocol: Protocol
     data: DeviceResidentDataModule
     micro_batches: int = 1
+    options: Callable[[], dict[str, Any]] = lambda: {"devices": 1}
 
     @property
     def device(self) -> torch.device:
@@ -65,14 +67,19 @@ class Training:
             micro_batches=self.micro_batches,
         )
 
-    def trainer(self, **options: Any) -> L.Trainer:
+    def trainer(
+        self, callbacks: Iterable[L.Callback], plugins: Iterable[object] = (), **options: Any
+    ) -> L.Trainer:
+        devices = self.options()
         return L.Trainer(
             accelerator=self.device.type,
-            devices=1,
             precision=self.protocol.precision,
             logger=False,
             enable_model_summary=False,
             limit_val_batches=0,
+            callbacks=[*devices.pop("callbacks", ()), *callbacks],
+            plugins=[*devices.pop("plugins", ()), *plugins],
+            **devices,
             **options,
         )
 

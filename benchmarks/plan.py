@@ -23,11 +23,14 @@ _TRAINING = (
     "benchmarks.backend",
     "benchmarks.checkpoints",
     "benchmarks.compilation",
+    "benchmarks.distributed",
     "benchmarks.initialisation",
     "benchmarks.loops",
     "benchmarks.memory",
     "benchmarks.optimization",
+    "benchmarks.ranks",
     "benchmarks.speeds",
+    "benchmarks.sync_batch_norm",
     "benchmarks.timing",
     "benchmarks.train",
     "benchmarks.yardsticks",
@@ -36,6 +39,10 @@ _TRAINING = (
     "lit_models.cost",
     "lit_models.segmenter",
 )
+
+# How a run is spread over devices: a process for one, or a process for each of several (PyTorch's
+# DistributedDataParallel).
+SINGLE_DEVICE, DDP = "single_device", "ddp"
 
 
 def digest(content: object) -> str:
@@ -95,7 +102,10 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run. `protocol` holds the settings of this model; `protocol_digest` is of the whole."""
+    """One run. `protocol` holds the settings of this model; `protocol_digest` is of the whole.
+
+    `devices` are those of each of `num_nodes` machines.
+    """
 
     model: str
     dataset: str
@@ -105,6 +115,9 @@ class RunSpec:
     protocol: Protocol
     seed: int
     device: str
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = SINGLE_DEVICE
 
     @cached_property
     def key(self) -> str:
@@ -118,10 +131,16 @@ class RunSpec:
             "protocol": asdict(self.protocol),
             "seed": self.seed,
             "device": self.device,
+            "ranks": [self.strategy, self.devices, self.num_nodes],
             "versions": {name: version(name) for name in ("torch", "torchvision", "lightning")},
             "code": code_digest([net.module, *_TRAINING], own_package),
         }
         return digest(settings)[:16]
+
+    @property
+    def ranks(self) -> int:
+        """How many processes train the net together."""
+        return self.devices * self.num_nodes
 
     @property
     def task(self) -> str:
@@ -176,15 +195,34 @@ def plan(
     protocol_name: str,
     seeds: Iterable[int],
     device: str,
+    devices: int = 1,
+    num_nodes: int = 1,
+    strategy: str = "auto",
 ) -> list[RunSpec]:
     """Every model with every seed, seed by seed, the models in an order drawn by the seed.
 
     So no model is always the first, on a cold machine. `settings` as of `settings_by_model`.
 
+    The strategy `auto` is `ddp` for more than one device.
+
     Raises:
         ModelError: a net of another library that does not fit the images or classes.
+        UsageError: batches too small to be shared by so many devices, or devices that cannot.
     """
+    if strategy == "auto":
+        strategy = DDP if devices * num_nodes > 1 else SINGLE_DEVICE
+    if strategy == DDP and device == "mps":
+        raise UsageError("strategy ddp works on cpu and cuda, not on mps")
     for model, of_model in settings.items():
+        examples = of_model.train_examples or (
+            len(dataset.train_labels) - of_model.validation_examples
+        )
+        batch, ranks = min(of_model.batch_size, examples), devices * num_nodes
+        if 1 < ranks > batch // 2:
+            raise UsageError(
+                f"{model} has batches of {batch} examples, too few for {ranks} devices: "
+                "each needs two or more"
+            )
         lit_models.check(
             model,
             in_channels=dataset.channels,
@@ -205,6 +243,9 @@ def plan(
             protocol=own[model],
             seed=seed,
             device=device,
+            devices=devices,
+            num_nodes=num_nodes,
+            strategy=strategy,
         )
         for seed in seeds
         for model in random.Random(seed).sample(list(own), len(own))

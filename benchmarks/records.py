@@ -15,7 +15,7 @@ import pandas as pd
 from filelock import FileLock
 
 import lit_models
-from benchmarks.plan import RunSpec, digest
+from benchmarks.plan import SINGLE_DEVICE, RunSpec, digest
 from benchmarks.storage import lock, reason, scratch, set_aside, write_whole
 
 # How a run ended: with numbers; with an error; with a loss that is not finite; by `--timeout`; by
@@ -48,8 +48,9 @@ class RunRecord:
 
     `micro_batches` are the parts in which a batch was taken because memory was short. `resumed`
     counts how often the training went on from a checkpoint, `jobs` how many runs shared the
-    machine. `weights_digest` is a hash of the trained weights. `made_in` is the identity of the
-    results folder the run was made for. `history` has an entry an epoch.
+    machine, `devices` are those of each of `num_nodes` machines. `weights_digest` is a hash of the
+    trained weights. `made_in` is the identity of the results folder the run was made for. `history`
+    has an entry an epoch.
     """
 
     model: str
@@ -96,6 +97,9 @@ class RunRecord:
     memory_format: str
     compile: bool
     device: str
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = SINGLE_DEVICE
     threads: int | None = None
     affinity: str | None = None
     flushes_denormals: bool | None = None
@@ -127,6 +131,9 @@ class RunRecord:
             "protocol": spec.protocol_name,
             "seed": spec.seed,
             "device": spec.device,
+            "devices": spec.devices,
+            "num_nodes": spec.num_nodes,
+            "strategy": spec.strategy,
             "key": spec.key,
             "protocol_digest": spec.protocol_digest,
             "data_digest": spec.data_digest,

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import lightning as L
 import torch
 
+from datamodules.image_data import DeviceLoader
+
 WARMUP_STEPS = 5
 
 
@@ -74,7 +76,9 @@ class TrainingClock(L.Callback):
         self, trainer: L.Trainer, module: L.LightningModule, outputs, batch, batch_idx: int
     ) -> None:
         if self._started is not None:
-            self.examples += len(batch[1])
+            loader = trainer.train_dataloader
+            is_ours = isinstance(loader, DeviceLoader)  # which may serve but a share of the batch
+            self.examples += loader.global_size(batch_idx) if is_ours else len(batch[1])
         else:
             self._start_if_warm(trainer, module)
 

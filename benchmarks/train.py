@@ -5,6 +5,7 @@ import sys
 import time
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from math import ceil
 from pathlib import Path
@@ -15,13 +16,22 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 
 import datamodules
 import lit_models
-from benchmarks import backend, checkpoints, environment, loops, memory, speeds, yardsticks
+from benchmarks import (
+    backend,
+    checkpoints,
+    distributed,
+    environment,
+    loops,
+    memory,
+    speeds,
+    yardsticks,
+)
 from benchmarks.checkpoints import CheckpointFile, Checkpoints
 from benchmarks.compilation import compile_net
 from benchmarks.divergence import DivergenceWatch
 from benchmarks.initialisation import initialise
 from benchmarks.loops import Training
-from benchmarks.plan import RunSpec, data_digest
+from benchmarks.plan import DDP, RunSpec, data_digest
 from benchmarks.records import RunRecord
 from benchmarks.timing import TrainingClock
 from datamodules import DataError, ImageDataset
@@ -39,10 +49,10 @@ def train(
     jobs: int = 1,
     decided_at: float | None = None,
 ) -> RunRecord:
-    """Train, test and time one net as `spec` says.
+    """Train, test and time one net as `spec` says, in each of its ranks (see `distributed`).
 
     If memory runs out in training, it starts anew with each batch cut into twice as many
-    micro-batches.
+    micro-batches; not so on several ranks, which could not agree on it.
 
     Args:
         spec: the run.
@@ -82,7 +92,7 @@ def train(
     file = CheckpointFile(checkpoint) if checkpoint else None
     saved = file.find() if file else None
     micro_batches = file.micro_batches if saved else 1
-    reference_before = yardsticks.reference_examples_per_sec(device)
+    reference_before = distributed.total(yardsticks.reference_examples_per_sec(device))
     while True:
         clock, watch = TrainingClock(), DivergenceWatch()
         progress = Checkpoints(checkpoint, checkpoint_seconds, clock, watch, peak, jobs)
@@ -90,21 +100,24 @@ def train(
             trained = _fit(spec, dataset, data, file, saved, micro_batches, progress, progress_bar)
             break
         except Exception as error:
-            if not memory.is_out_of_memory(error) or micro_batches >= protocol.batch_size:
+            can_split = spec.strategy != DDP and micro_batches < protocol.batch_size
+            if not (can_split and memory.is_out_of_memory(error)):
                 raise
         memory.free(device)
         micro_batches, saved = 2 * micro_batches, None
         attempt = f"each batch comes in {micro_batches} micro-batches"
         print(f"\nbenchmarks: {spec.title}: out of memory; {attempt}", file=sys.stderr)
     examples_per_sec = clock.examples_per_sec
-    reference_after = yardsticks.reference_examples_per_sec(device)
+    reference_after = distributed.total(yardsticks.reference_examples_per_sec(device))
     reference = (reference_before + reference_after) / 2
 
     training = trained.training
     flops_per_example = loops.training_flops(training)
     measured = speeds.measure(training, examples_per_sec, trained.fit_seconds)
     flops_per_sec = flops_per_example * examples_per_sec
-    matmul_flops_per_sec = yardsticks.matmul_flops_per_sec(device, protocol.precision)
+    matmul_flops_per_sec = distributed.total(
+        yardsticks.matmul_flops_per_sec(device, protocol.precision)
+    )
     examples = len(data.train_dataloader().labels)
     last_epoch = trained.history[-1]
     return RunRecord.of(
@@ -139,7 +152,7 @@ def train(
         data_source=dataset.source,
         history=trained.history,
         speeds=measured.summary(),
-        **environment.describe(device),
+        **environment.describe(device, spec.ranks),
     )
 
 
@@ -167,6 +180,7 @@ def _fit(
     """Build the net, train and test it."""
     protocol = spec.protocol
     seed_everything(spec.seed, verbose=False)
+    data.share(slice(None))  # all ranks initialise from the same examples
     net = lit_models.build(
         spec.model,
         in_channels=dataset.channels,
@@ -179,13 +193,17 @@ def _fit(
         batches = islice(data.train_dataloader(), ceil(INIT_EXAMPLES / protocol.batch_size))
         initialise(net, protocol.init, torch.cat([images for images, _ in batches]))
     net = net.to(memory_format=getattr(torch, protocol.memory_format))
-    training = Training(net, spec.task, len(dataset.classes), protocol, data, micro_batches)
+    data.share(distributed.share())
+    options = partial(distributed.trainer_options, spec)
+    training = Training(
+        net, spec.task, len(dataset.classes), protocol, data, micro_batches, options
+    )
     compile_seconds = compile_net(training) if protocol.compile else None
 
     module = training.module()
     trainer = training.trainer(
         max_epochs=protocol.epochs,
-        plugins=[file] if file else None,
+        plugins=[file] if file else [],
         callbacks=[
             progress.clock,
             progress.watch,

@@ -107,6 +107,10 @@ class DeviceResidentDataModule(L.LightningDataModule):
     def test_dataloader(self) -> "DeviceLoader":
         return self._evaluation
 
+    def share(self, chosen: slice) -> None:
+        """From now on serve, of every batch, these examples alone; others are served elsewhere."""
+        self._train.share = self._evaluation.share = chosen
+
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
         return batch  # it was made there
 
@@ -115,7 +119,7 @@ class DeviceLoader:
     """Batches of resident examples, made on their device.
 
     `state_dict` says how many batches of an epoch were served; after `load_state_dict` the next
-    epoch begins behind them.
+    epoch begins behind them. `share` is the part of every batch that is served, by default all.
 
     Args:
         images: uint8 (N, C, H, W).
@@ -149,6 +153,7 @@ class DeviceLoader:
         self.memory_format = memory_format
         self.shuffle_seed = shuffle_seed
         self.augmentation = augmentation
+        self.share = slice(None)
         self._served = self._skipped = 0
 
     def state_dict(self) -> dict[str, int]:
@@ -156,6 +161,10 @@ class DeviceLoader:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         self._skipped = state["batches"]
+
+    def global_size(self, index: int) -> int:
+        """Examples of a batch, by its number in the epoch, whatever the share that is served."""
+        return min(self.batch_size, len(self.labels) - index * self.batch_size)
 
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch_size)
@@ -184,7 +193,7 @@ class DeviceLoader:
 
         self._served, self._skipped = self._skipped, 0
         for start in range(self._served * self.batch_size, count, self.batch_size):
-            chosen = order[start : start + self.batch_size]
+            chosen = order[start : start + self.batch_size][self.share]
             images = self._rows.index_select(0, chosen)
             images = self.prepare(images.permute(0, 3, 1, 2) if self._is_channels_last else images)
             labels = self.labels.index_select(0, chosen)

@@ -43,7 +43,7 @@ def backpropagate(
     The gradients add up to that of the whole batch; only what a net computes over its batch, as
     batch normalisation does, is of the micro-batch. Losses and loss are those of `forward_loss`.
     """
-    parts = min(micro_batches, len(labels))
+    parts = max(1, min(micro_batches, len(labels)))  # several devices may leave one with none
     for some_images, some_labels in zip(images.chunk(parts), labels.chunk(parts), strict=True):
         logits, losses, loss = forward_loss(net, some_images, some_labels)
         if parts > 1:
@@ -145,7 +145,8 @@ class LitClassifier(L.LightningModule):
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         images, labels = batch
-        self.test_metrics.update(self(images), labels)
+        if len(labels):
+            self.test_metrics.update(self(images), labels)
 
     def on_test_epoch_end(self) -> None:
         self.log_dict(self.test_metrics.compute())

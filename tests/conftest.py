@@ -1,8 +1,10 @@
 import gzip
 import hashlib
 import os
+import socket
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,41 @@ def small_fashion_mnist(write_fashion_mnist) -> Path:
     for image, label in zip(images, labels, strict=True):
         image[12 - label : 13 + label, 12 - label : 13 + label] = 70 + 20 * label
     return write_fashion_mnist(images, labels)
+
+
+@pytest.fixture
+def start_node(tmp_path, image_folder):
+    """Starts a run of LeNet on one of several nodes, each with a results folder of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    fields = {"image_size": 32, "epochs": 2, "batch_size": 16, "train_examples": "null"}
+    processes = []
+
+    def start(rank: int, *arguments: str, **others: object) -> subprocess.Popen:
+        run = ["run", "--models=lenet", "--dataset=cifar10", "--protocol=quick", *arguments]
+        run += [f"--protocol.{name}={value}" for name, value in (fields | others).items()]
+        environment = {
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "NODE_RANK": str(rank),
+            "CIFAR10_IMAGES": str(image_folder),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks", *run, f"--results={tmp_path / str(rank)}"],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(autouse=True)

@@ -82,6 +82,7 @@ def test_help_shows_targets_and_variables():
     shown = make("help").stdout
     targets = "help|setup|data|bench|describe|study|report|notebook|test|faults|lint|format|clean"
     variables = "MODELS|DATASET|PROTOCOL|SEEDS|DEVICE|RESULTS|EXECUTOR|JOBS|TIMEOUT|FORCE|PYTHON"
+    variables += "|DEVICES|NUM_NODES|STRATEGY"
     assert set(re.findall(r"^  make (\w+) ", shown, re.M)) == set(targets.split("|"))
     assert set(variables.split("|")) <= set(re.findall(r"^  ([A-Z_]+) ", shown, re.M))
 

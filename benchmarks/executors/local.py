@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from multiprocessing import connection, forkserver
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from benchmarks.checkpoints import SECONDS, StoppedError
 from benchmarks.divergence import DivergedError
 from benchmarks.executors import Outcome
 from benchmarks.memory import is_out_of_memory
-from benchmarks.plan import RunSpec
+from benchmarks.plan import DDP, RunSpec
 from benchmarks.records import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
 from datamodules import DataError
+from lit_models import ModelError
 
 
 @dataclass(frozen=True)
@@ -175,11 +176,13 @@ def _run(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until there is something to save
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    from benchmarks.ranks import RankKilledError, on_all_devices
     from benchmarks.train import train
 
     torch.set_num_threads(options.threads)
+    carry_out = partial(on_all_devices, train) if spec.strategy == DDP else train
     try:
-        record = train(
+        record = carry_out(
             spec,
             options.data_dir,
             options.progress_bar,
@@ -193,8 +196,10 @@ def _run(
         os.kill(os.getpid(), signal.SIGTERM)
     except DivergedError as error:
         record = RunRecord.of(spec, status=DIVERGED, error=str(error))
+    except RankKilledError as error:
+        record = RunRecord.of(spec, status=KILLED, error=str(error))
     except Exception as error:
-        if not isinstance(error, DataError) and not is_out_of_memory(error):
+        if not isinstance(error, DataError | ModelError) and not is_out_of_memory(error):
             traceback.print_exc(file=sys.stderr)
         record = RunRecord.of(spec, status=FAILED, error=last_line(error))
     sender.send(record)

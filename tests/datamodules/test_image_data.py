@@ -177,3 +177,26 @@ def test_held_out_masks_are_those_of_held_out_images(masked):
         images, masks = gather(loader)
         assert len(masks) == count
         assert torch.equal((images[:, 0] * 255 / 3).round().long(), masks)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 30])
+def test_shares_make_up_the_batches(small_dataset, count):
+    """Batches of 30, 30 and 20, for training and for evaluation, among up to as many ranks."""
+    options = {"seed": 3, "augmentation": ("flip", "crop")}
+    whole, parts = module(small_dataset, **options), []
+    for rank in range(count):
+        part = module(small_dataset, **options)
+        part.share(slice(rank, None, count))
+        parts.append(part)
+    for loader in ("train_dataloader", "test_dataloader"):
+        batches = list(getattr(whole, loader)())
+        shares = list(zip(*(getattr(part, loader)() for part in parts), strict=True))
+        for index, (batch, share) in enumerate(zip(batches, shares, strict=True)):
+            sizes = [len(labels) for _, labels in share]
+            assert max(sizes) - min(sizes) <= 1
+            assert sum(sizes) == getattr(parts[0], loader)().global_size(index)
+            for kind in (0, 1):
+                merged = torch.empty_like(batch[kind])
+                for rank, examples in enumerate(share):
+                    merged[rank::count] = examples[kind]
+                assert torch.equal(merged, batch[kind])

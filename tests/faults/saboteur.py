@@ -21,6 +21,7 @@ class Fault:
         action: `kill`; `hang`; `tear` (write half of a file, then kill); `exhaust` (the memory);
             `break` (raise); `terminate` (SIGTERM).
         seed: of the run it strikes.
+        rank: the one of several it strikes; None: each.
     """
 
     place: str
@@ -28,10 +29,12 @@ class Fault:
     after: bool = False
     action: str = "kill"
     seed: int = 0
+    rank: int | None = None
 
     def __str__(self) -> str:
         when = "after" if self.after else "at"
-        return f"{self.action} {when} {self.place.rpartition('.')[2]} #{self.nth}"
+        whom = "" if self.rank is None else f"rank {self.rank} "
+        return f"{self.action} {whom}{when} {self.place.rpartition('.')[2]} #{self.nth}"
 
     def arm(self) -> None:
         module, _, path = self.place.partition(":")
@@ -42,7 +45,7 @@ class Fault:
         original, calls = getattr(owner, name), count(1)
 
         def faulty(*args, **kwargs):
-            strikes = next(calls) == self.nth
+            strikes = next(calls) == self.nth and self._is_meant()
             if strikes and not self.after:
                 self._strike(*args)
             result = original(*args, **kwargs)
@@ -51,6 +54,9 @@ class Fault:
             return result
 
         setattr(owner, name, faulty)
+
+    def _is_meant(self) -> bool:
+        return self.rank is None or os.environ.get("LOCAL_RANK") == str(self.rank)
 
     def _strike(self, *args) -> None:
         if self.action == "hang":
