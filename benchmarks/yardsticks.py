@@ -1,6 +1,7 @@
 """What a machine can do, and what it does at a given moment: two figures to hold a run against."""
 
 import statistics
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -17,8 +18,8 @@ SIDE_OF_ACCELERATORS = 8192
 PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
-def reference_examples_per_sec(device: torch.device, seconds: float = SECONDS) -> float:
-    """Training examples a second of a small fixed net: the median of the steps done in `seconds`.
+def reference_examples_per_sec(device: torch.device) -> float:
+    """Training examples a second of a small fixed net: the median of some steps.
 
     The random numbers of the process are left as they were.
     """
@@ -43,22 +44,22 @@ def reference_examples_per_sec(device: torch.device, seconds: float = SECONDS) -
         list(backpropagate(net, images, labels))
         optimizer.step()
 
-    return BATCH_SIZE / statistics.median(_times(step, device, seconds))
+    return BATCH_SIZE / statistics.median(_times(step, device))
 
 
-def matmul_flops_per_sec(device: torch.device, precision: str, seconds: float = SECONDS) -> float:
+def matmul_flops_per_sec(device: torch.device, precision: str) -> float:
     """The largest rate of a product of square matrices in the precision of the run."""
     side = SIDES.get(device.type, SIDE_OF_ACCELERATORS)
     left, right = torch.ones(2, side, side, device=device, dtype=PRECISIONS[precision])
-    return 2 * side**3 / min(_times(lambda: left @ right, device, seconds))
+    return 2 * side**3 / min(_times(lambda: left @ right, device))
 
 
-def _times(work, device: torch.device, seconds: float) -> list[float]:
+def _times(work: Callable[[], object], device: torch.device) -> list[float]:
     """Seconds of each of some pieces of work, the first two left out."""
     work(), work()
     times = []
     began = timing.now(device)
-    while sum(times) < seconds or len(times) < 3:
+    while sum(times) < SECONDS or len(times) < 3:
         work()
         ended = timing.now(device)
         times.append(ended - began)

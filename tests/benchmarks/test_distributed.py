@@ -9,8 +9,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from benchmarks import checkpoints, environment, executors, timing
+from benchmarks import checkpoints, environment, speeds, yardsticks
 from benchmarks.errors import UsageError
+from benchmarks.executors import local
 from benchmarks.plan import DDP, plan
 from benchmarks.records import DIVERGED, FAILED, OK, RecordStore
 from benchmarks.sweep import sweep
@@ -36,8 +37,11 @@ def shared(spec, devices):
     return dataclasses.replace(spec, devices=devices, strategy=DDP)
 
 
+run_here = local._run
+
+
 def run_and_keep_weights(folder, spec, *args):
-    """`executors._run`, whose ranks leave their weights in a folder."""
+    """What a process of a run does, whose ranks leave their weights in a folder."""
     digest = checkpoints.weights_digest
 
     def keep(net):
@@ -45,8 +49,8 @@ def run_and_keep_weights(folder, spec, *args):
         return digest(net)
 
     checkpoints.weights_digest = keep
-    timing.time_steps = partial(timing.time_steps, seconds=0.01)
-    executors._run(spec, *args)
+    speeds.ROUNDS, yardsticks.SECONDS = 1, 0.0
+    run_here(spec, *args)
 
 
 @pytest.fixture
@@ -54,8 +58,8 @@ def run(tmp_path, monkeypatch):
     """Runs specs, each in processes of its own; returns their records and the weights left."""
 
     def run(*specs):
-        monkeypatch.setattr("benchmarks.executors._run", partial(run_and_keep_weights, tmp_path))
-        executor = executors.LocalExecutor(tmp_path)
+        monkeypatch.setattr(local, "_run", partial(run_and_keep_weights, tmp_path))
+        executor = local.LocalExecutor(tmp_path)
         records = sweep(list(specs), RecordStore(tmp_path), executor, force=False)
         weights = {path.stem: torch.load(path) for path in tmp_path.glob("*.pt")}
         return records, weights
@@ -137,7 +141,7 @@ def test_the_error_of_one_rank_ends_the_run(make_spec, run):
 def test_saving_changes_nothing(make_spec, run, tmp_path):
     spec = shared(make_spec(NORMED), 2)
     ((plain,), _) = run(spec)
-    executor = executors.LocalExecutor(tmp_path, checkpoint_seconds=0.0)
+    executor = local.LocalExecutor(tmp_path, checkpoint_seconds=0.0)
     (saved,) = sweep([spec], RecordStore(tmp_path / "saved"), executor)
     assert saved.weights_digest == plain.weights_digest
     assert saved.history == plain.history
