@@ -3,7 +3,6 @@
 Each takes a training and a number of steps, and returns examples/sec.
 """
 
-import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -145,7 +144,7 @@ def timed_by_step(training: Training, host_batches: Iterable[Batch]) -> float:
     optimizer, device = training.optimizer(), training.device
     seconds = examples = loss = correct = 0.0
     for number, batch in enumerate(host_batches):
-        began = time.perf_counter()
+        began = timing.now(device)
         images, labels = (tensor.to(device) for tensor in batch)
         for some_labels, logits, _, share in training.step(optimizer, images, labels):
             loss += float(share) * len(labels)

@@ -21,6 +21,7 @@ class Fault:
         action: `kill`; `hang`; `tear` (write half of a file, then kill); `exhaust` (the memory);
             `break` (raise); `terminate` (SIGTERM).
         seed: of the run it strikes.
+        always: at every later call too.
     """
 
     place: str
@@ -28,6 +29,7 @@ class Fault:
     after: bool = False
     action: str = "kill"
     seed: int = 0
+    always: bool = False
 
     def __str__(self) -> str:
         when = "after" if self.after else "at"
@@ -42,7 +44,8 @@ class Fault:
         original, calls = getattr(owner, name), count(1)
 
         def faulty(*args, **kwargs):
-            strikes = next(calls) == self.nth
+            call = next(calls)
+            strikes = call == self.nth or (self.always and call > self.nth)
             if strikes and not self.after:
                 self._strike(*args)
             result = original(*args, **kwargs)
@@ -74,11 +77,13 @@ class Fault:
 
 
 def run(fault: Fault | None, spec, *args) -> None:
-    """`benchmarks.executors._run`, struck by a fault; the step benchmark is kept short."""
-    from benchmarks import executors, timing
+    """`benchmarks.executors._run`, struck by a fault; what is timed is kept short."""
+    from benchmarks import executors, speeds, yardsticks
 
     importlib.import_module("tests.faults.tiny")
-    timing.time_steps = partial(timing.time_steps, seconds=0.01)
+    speeds.ROUNDS = 1
+    for name in ("reference_examples_per_sec", "matmul_flops_per_sec"):
+        setattr(yardsticks, name, partial(getattr(yardsticks, name), seconds=0.0))
     if fault is not None and spec.seed == fault.seed:
         fault.arm()
     executors._run(spec, *args)
