@@ -4,7 +4,7 @@ Each takes a training and a number of steps, and returns examples/sec.
 """
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice, repeat
@@ -95,8 +95,10 @@ class Training:
 
     def autocast(self) -> AbstractContextManager:
         """What Lightning does around a step for the same precision."""
-        enabled = self.protocol.precision == "bf16-mixed"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+        if self.protocol.precision == "32-true":
+            return nullcontext()
+        # Any other use of the cache would be another computation, and compiled anew.
+        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
 
     def idle(self) -> "Training":
         """The same work without an effect: no net diverges while it is only timed."""
