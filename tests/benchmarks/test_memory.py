@@ -156,10 +156,15 @@ def test_a_checkpoint_of_micro_batches_goes_on_in_as_many(make_hungry_spec, tmp_
     """To the bit, and without memory having to run out once more."""
     spec, path = make_hungry_spec("hungry"), tmp_path / "saved.ckpt"
     whole = train(spec, tmp_path)
+    save = CheckpointFile.save_checkpoint
+
+    def save_and_end(*args, **options):
+        save(*args, **options)
+        raise RuntimeError("cut after an epoch")
+
     with pytest.MonkeyPatch.context() as patch:
-        cut = partial(raise_error, RuntimeError("cut"))
-        patch.setattr("benchmarks.train.speeds.measure", lambda *args: cut())
-        with pytest.raises(RuntimeError, match="cut"):
+        patch.setattr(CheckpointFile, "save_checkpoint", save_and_end)
+        with pytest.raises(RuntimeError, match="cut after an epoch"):
             train(spec, tmp_path, checkpoint=path)
     file = CheckpointFile(path)
     assert file.find()
@@ -173,14 +178,11 @@ def test_a_checkpoint_of_micro_batches_goes_on_in_as_many(make_hungry_spec, tmp_
     assert resumed.history == whole.history
 
 
-def test_a_net_that_takes_not_even_one_image_fails(make_hungry_spec, tmp_path, capfd):
+def test_a_net_that_takes_not_even_one_image_fails(make_hungry_spec, tmp_path):
     store, spec = RecordStore(tmp_path), make_hungry_spec("insatiable")
     (record,) = sweeps.sweep([spec], store, LocalExecutor(tmp_path))
     assert record.status == FAILED
     assert "CUDA out of memory" in record.error
-    errors = capfd.readouterr().err
-    assert "Traceback" not in errors
-    assert "each batch comes in 32 micro-batches" in errors
 
 
 def limited(*args):
@@ -192,11 +194,10 @@ def limited(*args):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit of Linux")
-def test_memory_that_truly_runs_out(make_hungry_spec, tmp_path, monkeypatch, capfd):
+def test_memory_that_truly_runs_out(make_hungry_spec, tmp_path, monkeypatch):
     """8 images take 4 GiB and 4 take 2, the limit being 3 and what the process needs besides."""
     monkeypatch.setattr(executors, "_run", limited)
     spec = make_hungry_spec("greedy", batch_size=8)
     (record,) = sweeps.sweep([spec], RecordStore(tmp_path), LocalExecutor(tmp_path))
     assert (record.status, record.error) == (OK, None)
     assert record.micro_batches in (2, 4)
-    assert "out of memory" in capfd.readouterr().err

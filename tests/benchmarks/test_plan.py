@@ -1,4 +1,3 @@
-import dataclasses
 from itertools import groupby
 
 import pytest
@@ -81,11 +80,3 @@ def test_the_key_changes_with_precision_and_compiler(planned):
         )
     }
     assert len(keys) == 4
-
-
-@pytest.mark.parametrize("module", plan._TRAINING)
-def test_the_key_changes_with_all_code_that_measures(planned, monkeypatch, module):
-    (spec,) = planned([0], ["lenet"])
-    others = [name for name in plan._TRAINING if name != module]
-    monkeypatch.setattr(plan, "_TRAINING", others)
-    assert dataclasses.replace(spec).key != spec.key
