@@ -168,3 +168,16 @@ def test_micro_batches_train_the_same_net(make_spec, tmp_path, monkeypatch):
     for theirs, ours in zip(whole.history, parts.history, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3)
     assert parts.test_accuracy == pytest.approx(whole.test_accuracy, abs=1 / 40)
+
+
+def test_on_an_accelerator_every_clock_waits_and_memory_is_its_allocators(
+    make_spec, tmp_path, accelerator
+):
+    record = train(make_spec(), tmp_path)
+    assert record.peak_memory_mb == 250
+    assert accelerator.count("time") > 50
+    for number, event in enumerate(accelerator):
+        if event == "time":
+            assert accelerator[number - 1] == "synchronize"
+    fit = accelerator.index("reset_peak_memory_stats"), accelerator.index("max_memory_allocated")
+    assert accelerator[slice(*fit)].count("time") == 2 * record.epochs

@@ -39,7 +39,7 @@ MANY = [
     (Fault(TEST_STEP, 1), EVERY_EPOCH),
     (Fault(TEST_STEP, 3, after=True), EVERY_EPOCH),
     (Fault("benchmarks.speeds:measure"), EVERY_EPOCH),
-    (Fault("benchmarks.loops:trainer_loop"), EVERY_EPOCH),
+    (Fault("benchmarks.loops:training_flops"), EVERY_EPOCH),
     (Fault("benchmarks.environment:describe"), EVERY_EPOCH),
     (Fault(SEND), EVERY_EPOCH),
 ]
