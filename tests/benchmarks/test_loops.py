@@ -1,3 +1,5 @@
+from itertools import count
+
 import pytest
 import torch
 from torch import nn
@@ -6,7 +8,7 @@ import lit_models
 from benchmarks import divergence, loops
 from benchmarks.checkpoints import Checkpoints
 from benchmarks.divergence import DivergenceWatch
-from benchmarks.loops import WARMUP_STEPS, Training
+from benchmarks.loops import WARMUP_STEPS
 from benchmarks.memory import PeakMemory
 from benchmarks.timing import TrainingClock
 from tests.steps import Guarded, NoReading, OnMeta
@@ -31,22 +33,21 @@ def test_every_loop_takes_the_steps_asked_for_and_gives_a_rate(make_training, lo
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_rate_is_of_all_examples_of_the_steps_timed(make_training, monkeypatch, loop):
-    """Under a clock that ticks once a step, or an example of a smaller last batch."""
-    ticks = [0.0]
-    net, training = lenet(), make_training(lenet(), batch_size=20)
+    """Under a clock that ticks once a step; where there is none, once a batch."""
+    ticks, net = count(1), lenet()
+    training = make_training(net, batch_size=20)
+    loader, now = training.data.train_dataloader(), [0]
 
     def tick(*args):
-        ticks[0] += 1
+        now[0] = next(ticks)
 
-    net.register_forward_hook(tick)
-    monkeypatch.setattr("time.perf_counter", lambda: ticks[0])
-    training = Training(net, *list(vars(training).values())[1:])
     if loop == "data_loop":
-        prepare = training.data.train_dataloader().prepare
-        monkeypatch.setattr(
-            training.data.train_dataloader(), "prepare", lambda images: (tick(), prepare(images))[1]
-        )
-    assert LOOPS[loop](training, 6) == pytest.approx(20)
+        prepare = loader.prepare
+        monkeypatch.setattr(loader, "prepare", lambda images: (tick(), prepare(images))[1])
+    else:
+        net.register_forward_hook(tick)
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    assert LOOPS[loop](training, 6) == 20
 
 
 @pytest.mark.parametrize("loop", ["bare_loop", "data_loop", "trainer_loop"])
