@@ -1,12 +1,25 @@
 """Settings of PyTorch that are chosen once, the same for every run of every net, and recorded."""
 
+import ctypes
+import gc
 import os
+import platform
 
 import torch
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def set_up() -> None:
     """Set what can be set. It belongs before the first computation of a process."""
+    if platform.libc_ver()[0] == "glibc":
+        # By default the memory of activations goes back to the system and is asked for again, in
+        # some processes at every step and in others never: thousands of page faults, or none.
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        libc.mallopt(_M_MMAP_MAX, 0)
+    # What the libraries have made so far is there to stay: not to be searched for garbage.
+    gc.freeze()
     # Numbers too small to be normal take CPUs a hundred times as long, and mean nothing here.
     torch.set_flush_denormal(True)
     # 32-true is what it says; whoever wants tensor cores has bf16-mixed.

@@ -20,7 +20,8 @@ def compile_net(training: Training) -> float:
     net.compile(mode="reduce-overhead" if device.type == "cuda" else None, dynamic=False)
     optimizer, (images, labels) = training.idle().optimizer(), training.first_batch()
     sizes = {len(labels), len(training.data.train_dataloader().labels) % len(labels) or len(labels)}
-    with torch.random.fork_rng(devices=[device] if timing.is_accelerator(device) else []):
+    devices = [device] if timing.is_accelerator(device) else []
+    with torch.random.fork_rng(devices, device_type=device.type):
         for size in sizes:
             training.step(optimizer, images[:size], labels[:size])
     seconds = timing.now(device) - began

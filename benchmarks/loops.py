@@ -3,9 +3,8 @@
 Each takes a training and a number of steps, and returns examples/sec.
 """
 
-import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice, repeat
@@ -103,8 +102,10 @@ class Training:
 
     def autocast(self) -> AbstractContextManager:
         """What Lightning does around a step for the same precision."""
-        enabled = self.protocol.precision == "bf16-mixed"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+        if self.protocol.precision == "32-true":
+            return nullcontext()
+        # Any other use of the cache would be another computation, and compiled anew.
+        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
 
     def idle(self) -> "Training":
         """The same work without an effect: no net diverges while it is only timed."""
@@ -152,7 +153,7 @@ def timed_by_step(training: Training, host_batches: Iterable[Batch]) -> float:
     optimizer, device = training.optimizer(), training.device
     seconds = examples = loss = correct = 0.0
     for number, batch in enumerate(host_batches):
-        began = time.perf_counter()
+        began = timing.now(device)
         images, labels = (tensor.to(device) for tensor in batch)
         for some_labels, logits, _, share in training.step(optimizer, images, labels):
             loss += float(share) * len(labels)

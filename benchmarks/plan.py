@@ -24,6 +24,7 @@ _TRAINING = (
     "benchmarks.checkpoints",
     "benchmarks.compilation",
     "benchmarks.distributed",
+    "benchmarks.divergence",
     "benchmarks.initialisation",
     "benchmarks.loops",
     "benchmarks.memory",

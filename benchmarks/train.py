@@ -120,6 +120,8 @@ def train(
     )
     examples = len(data.train_dataloader().labels)
     last_epoch = trained.history[-1]
+    # A run that was cut short after its last step takes none when it goes on.
+    first_step_at = clock.first_step_at
     return RunRecord.of(
         spec,
         parameters=trained.cost.parameters,
@@ -142,7 +144,7 @@ def train(
         utilisation=flops_per_sec / matmul_flops_per_sec,
         fit_seconds=trained.fit_seconds,
         import_seconds=imported_at - decided_at,
-        first_step_seconds=clock.first_step_at - decided_at,
+        first_step_seconds=None if first_step_at is None else first_step_at - decided_at,
         compile_seconds=trained.compile_seconds,
         weights_digest=trained.weights_digest,
         micro_batches=micro_batches,

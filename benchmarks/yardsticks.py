@@ -23,7 +23,8 @@ def reference_examples_per_sec(device: torch.device) -> float:
 
     The random numbers of the process are left as they were.
     """
-    with torch.random.fork_rng(devices=[device] if timing.is_accelerator(device) else []):
+    devices = [device] if timing.is_accelerator(device) else []
+    with torch.random.fork_rng(devices, device_type=device.type):
         torch.manual_seed(0)
         net = nn.Sequential(
             nn.Conv2d(3, 32, 3, padding=1),

@@ -11,8 +11,12 @@ _CAPTION = """\
 Loss and train accuracy: the last epoch's training examples, each as it was trained on. \
 Test or validation accuracy: all these images, once, after the last epoch. Examples/sec: \
 training examples a second of the whole training loop, warm-up and evaluation left out. \
-MACs: multiply-adds of convolutions and matrix products for one image. Seconds: the training \
-from start to end."""
+Relative speed: the same in terms of a reference workload timed just before and after. Loop \
+efficiency: our loop over a bare PyTorch loop on one resident batch, timed in turns; bound by: \
+what takes most of the loop, the net, the data or the framework. MACs: multiply-adds of \
+convolutions and matrix products for one image. Seconds: the training from start to end."""
+
+DRIFT = 0.05  # of the reference workload, from which on a row is marked
 
 _CAPTION_OF_MASKS = """\
 Pixel accuracy: of all pixels, background included. Mean IoU: of each class, intersection over \
@@ -79,7 +83,11 @@ def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
             for column in ("train_accuracy", "test_accuracy", "validation_accuracy")
         },
         "mean IoU": _mean(mean_iou, 3),
-        "examples/sec": _mean(done["examples_per_sec"], 0),
+        "examples/sec": _mean(done["examples_per_sec"], 0)
+        + (" †" if (done["sentinel_drift"] > DRIFT).any() else ""),
+        "relative speed": _mean(done["relative_speed"], 3),
+        "loop efficiency": _mean(done["loop_efficiency"], 2),
+        "bound by": " / ".join(done["bound_by"].unique()),
         "seconds": _mean(done["fit_seconds"], 0),
         "_rank": mean_iou.fillna(accuracy).mean(),
     }
@@ -132,6 +140,17 @@ def _provenance(rows: pd.DataFrame, left_out: int) -> str:
     if (shared := rows["jobs"].max()) > 1:
         notes.append(
             f"Up to {shared:.0f} runs shared the machine: do not compare their speeds with others."
+        )
+    if (rows["sentinel_drift"] > DRIFT).any():
+        notes.append(
+            f"†: meanwhile the reference workload became faster or slower by more than {DRIFT:.0%}, "
+            "so that this speed is a rough one."
+        )
+    for row in rows[rows["micro_batches"] > 1].itertuples():
+        notes.append(
+            f"{_escape(row.model)} (seed {row.seed}) did not fit in memory: its batches came in "
+            f"{row.micro_batches:.0f} micro-batches, their gradients added up; BatchNorm is over a "
+            "micro-batch."
         )
     for row in rows[rows["resumed"] > 0].itertuples():
         times = "once" if row.resumed == 1 else f"{row.resumed:.0f} times"

@@ -5,7 +5,12 @@ batch, a textbook's loop and Lightning's, each with torchvision's data in a Data
 of timm. Ratios are of what was measured side by side.
 """
 
+import logging
+import multiprocessing
+import warnings
+from contextlib import suppress
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +34,18 @@ DATASET = "fashion_mnist"
 SIZES = {"image_size": 96, "batch_size": 64}
 OWN_SIZES = {"lenet": {"image_size": 28, "batch_size": 256}}  # as in the textbook
 
+MEASURING = ("backend", "loops", "peer_loops", "speeds", "timing")  # modules of benchmarks
+
 # Rounds of all loops: as many as fit in the time, within limits.
 SECONDS, LEAST_ROUNDS, MOST_ROUNDS, SLICE_SECONDS = 60.0, 5, 31, 0.3
 
-OURS = "ours"
+OURS = {"ours": loops.trainer_loop, "bare": loops.bare_loop}
+THEIRS = {"textbook": peer_loops.textbook, "lightning": peer_loops.lightning}
+if HAS_TIMM:
+    THEIRS["timm"] = peer_loops.timm
+
 NAMES = {
-    OURS: "our loop",
+    "ours": "our loop",
     "bare": "a bare loop on one resident batch",
     "textbook": "the textbook's with a DataLoader",
     "lightning": "Lightning with a DataLoader",
@@ -64,7 +75,7 @@ def run(
     for model in names:
         sizes = SIZES | OWN_SIZES.get(model, {})
         lit_models.check_image_size(model, sizes["image_size"])
-        modules = [__name__, "benchmarks.loops", "benchmarks.peer_loops", "benchmarks.speeds"]
+        modules = [__name__, *(f"benchmarks.{name}" for name in MEASURING)]
         code = code_digest([*modules, "datamodules.image_data", lit_models.entry(model).module])
         key = digest([model, sizes, SECONDS, HAS_TIMM, code, *where])[:16]
         known = read_rows(folder / "results.csv")
@@ -93,8 +104,125 @@ def measure(
     batch_size: int,
 ) -> pd.DataFrame:
     """One row a loop: quartiles of its examples/sec, and of ours over it, round by round."""
-    backend.set_up()
-    torch.manual_seed(0)
+    asked = (model, dataset, device, image_size, batch_size)
+    with Side(*asked, is_ours=True) as ours, Side(*asked, is_ours=False) as theirs:
+        rate = ours.speed("bare", steps=2)
+        steps = speeds.steps_in(SLICE_SECONDS, rate, batch_size)
+        workers = _best_workers(theirs, steps)
+        turns = {name: partial(ours.speed, name, steps) for name in OURS}
+        turns |= {name: partial(theirs.speed, name, steps, workers) for name in THEIRS}
+        slice_seconds = (loops.WARMUP_STEPS + steps) * batch_size / rate
+        rounds = int(np.clip(SECONDS / (len(turns) * slice_seconds), LEAST_ROUNDS, MOST_ROUNDS))
+        samples = speeds.in_turns(turns, rounds)
+
+    settings = {
+        "image_size": image_size,
+        "batch_size": batch_size,
+        "workers": workers,
+        "steps": steps,
+        "rounds": rounds,
+    }
+    stamp = {**environment.describe(device), "data_source": dataset.source, "finished_at": now()}
+    rows = []
+    for name, values in samples.items():
+        row = {"model": model, "loop": name, **settings}
+        measured = {"examples_per_sec": values, "ratio": speeds.ratios(samples, "ours", name)}
+        for column, of_rounds in measured.items():
+            quartiles = np.quantile(of_rounds, (0.25, 0.5, 0.75))
+            names = (f"{column}_{quartile}" for quartile in ("q1", "median", "q3"))
+            row |= dict(zip(names, quartiles, strict=True))
+        rows.append(row | stamp)
+    return pd.DataFrame(rows)
+
+
+def _best_workers(theirs: "Side", steps: int) -> int:
+    """The number of workers with which the textbook's loop is fastest here."""
+    counts = range(torch.get_num_threads() + 1)
+    turns = {str(count): partial(theirs.speed, "textbook", steps, count) for count in counts}
+    samples = speeds.in_turns(turns, rounds=3)
+    return max(counts, key=lambda count: np.median(samples[str(count)]))
+
+
+class Side:
+    """A process in which our loops run, or those of others: each with the settings it would have.
+
+    Args:
+        model: what is trained.
+        dataset: on what.
+        device: where.
+        image_size: height and width in pixels.
+        batch_size: examples a step.
+        is_ours: with our settings of PyTorch and of memory, or with those they come with.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        dataset: datamodules.ImageDataset,
+        device: torch.device,
+        image_size: int,
+        batch_size: int,
+        is_ours: bool,
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, there = context.Pipe()
+        arguments = (there, model, dataset, device, image_size, batch_size, is_ours)
+        self._process = context.Process(target=_serve, args=arguments)
+        self._process.start()
+        there.close()
+
+    def __enter__(self) -> "Side":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pipe.close()
+        self._process.join()
+
+    def speed(self, loop: str, steps: int, workers: int = 0) -> float:
+        """Examples/sec of a slice of one of the loops."""
+        self._pipe.send((loop, steps, workers))
+        answer = self._pipe.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _serve(
+    pipe: Connection,
+    model: str,
+    dataset: datamodules.ImageDataset,
+    device: torch.device,
+    image_size: int,
+    batch_size: int,
+    is_ours: bool,
+) -> None:
+    """What the process of a side does: whatever it is asked, until nobody asks."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    if is_ours:
+        backend.set_up()
+    training = _training(model, dataset, device, image_size, batch_size, is_ours)
+    with suppress(EOFError, KeyboardInterrupt):
+        while True:
+            loop, steps, workers = pipe.recv()
+            try:
+                if is_ours:
+                    answer = OURS[loop](training, steps)
+                else:
+                    answer = THEIRS[loop](Peer(training, dataset, workers), steps)
+            except Exception as error:
+                answer = error
+            pipe.send(answer)
+
+
+def _training(
+    model: str,
+    dataset: datamodules.ImageDataset,
+    device: torch.device,
+    image_size: int,
+    batch_size: int,
+    is_ours: bool,
+) -> Training:
     protocol = Protocol(
         image_size=image_size,
         epochs=1,
@@ -109,61 +237,16 @@ def measure(
         device,
         image_size=image_size,
         batch_size=batch_size,
+        train_examples=None if is_ours else batch_size,  # of theirs, timm's alone are resident
         normalize=False,
         memory_format=layout,
     )
+    torch.manual_seed(0)
     num_classes = len(dataset.classes)
     net = lit_models.build(
         model, in_channels=dataset.channels, num_classes=num_classes, image_size=image_size
     ).to(device, memory_format=layout)
-    training = Training(net, lit_models.entry(model).task, num_classes, protocol, data).idle()
-
-    rate = loops.bare_loop(training, steps=2)
-    steps = speeds.steps_in(SLICE_SECONDS, rate, batch_size)
-    peer = Peer(training, dataset, best_workers(training, dataset, steps))
-    turns = {
-        OURS: partial(loops.trainer_loop, training, steps),
-        "bare": partial(loops.bare_loop, training, steps),
-        "textbook": partial(peer_loops.textbook, peer, steps),
-        "lightning": partial(peer_loops.lightning, peer, steps),
-    }
-    if HAS_TIMM:
-        turns["timm"] = partial(peer_loops.timm, peer, steps)
-    slice_seconds = (loops.WARMUP_STEPS + steps) * batch_size / rate
-    rounds = int(np.clip(SECONDS / (len(turns) * slice_seconds), LEAST_ROUNDS, MOST_ROUNDS))
-    samples = speeds.in_turns(turns, rounds)
-
-    settings = {
-        "image_size": image_size,
-        "batch_size": batch_size,
-        "workers": peer.workers,
-        "steps": steps,
-        "rounds": rounds,
-    }
-    stamp = {**environment.describe(device), "data_source": dataset.source, "finished_at": now()}
-    rows = []
-    for name, values in samples.items():
-        quartiles = np.quantile(values, (0.25, 0.5, 0.75))
-        ratios = np.quantile(speeds.ratios(samples, OURS, name), (0.25, 0.5, 0.75))
-        row = {"model": model, "loop": name} | settings
-        row |= dict(zip((f"examples_per_sec_{q}" for q in QUARTILES), quartiles, strict=True))
-        row |= dict(zip((f"ratio_{q}" for q in QUARTILES), ratios, strict=True))
-        rows.append(row | stamp)
-    return pd.DataFrame(rows)
-
-
-QUARTILES = ("q1", "median", "q3")
-
-
-def best_workers(training: Training, dataset: datamodules.ImageDataset, steps: int) -> int:
-    """The number of workers with which the textbook's loop is fastest here."""
-    counts = range(torch.get_num_threads() + 1)
-    turns = {
-        str(count): partial(peer_loops.textbook, Peer(training, dataset, count), steps)
-        for count in counts
-    }
-    samples = speeds.in_turns(turns, rounds=3)
-    return max(counts, key=lambda count: np.median(samples[str(count)]))
+    return Training(net, lit_models.entry(model).task, num_classes, protocol, data).idle()
 
 
 def table(rows: pd.DataFrame) -> str:
@@ -214,7 +297,7 @@ def _with_quartiles(own: pd.DataFrame, loop: str) -> str:
 
 
 def _sentence(model: str, own: pd.DataFrame) -> str:
-    ratios = own.set_index("loop")["ratio_median"].drop(OURS)
+    ratios = own.set_index("loop")["ratio_median"].drop("ours")
     parts = [f"{ratio:.2f} times as fast as {NAMES[name]}" for name, ratio in ratios.items()]
     return f"{model}: our loop is {', '.join(parts[:-1])} and {parts[-1]}."
 

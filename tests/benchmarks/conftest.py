@@ -1,7 +1,14 @@
+import sys
+import time
+
 import pytest
+import torch
 
 from benchmarks import cli
+from benchmarks.loops import Training
 from benchmarks.plan import plan, settings_by_model
+from datamodules.image_data import DeviceResidentDataModule
+from lit_models import CLASSIFICATION
 
 
 @pytest.fixture
@@ -29,3 +36,66 @@ def make_spec(small_data, small_dataset):
         return spec
 
     return make
+
+
+@pytest.fixture
+def make_training(make_spec, small_dataset):
+    """Makes the Training of a net on 80 images, with protocol fields overridden."""
+
+    def make(net, micro_batches=1, device="cpu", **fields):
+        protocol = make_spec(**fields).protocol
+        data = DeviceResidentDataModule(
+            small_dataset,
+            torch.device(device),
+            image_size=protocol.image_size,
+            batch_size=protocol.batch_size,
+            augmentation=protocol.augmentation,
+            memory_format=getattr(torch, protocol.memory_format),
+        )
+        return Training(net, CLASSIFICATION, 10, protocol, data, micro_batches)
+
+    return make
+
+
+@pytest.fixture
+def accelerator(monkeypatch):
+    """The CPU plays an accelerator: what is asked of `torch.accelerator`, in order.
+
+    Among it stands `time` for every reading of a clock by the code of this suite, but for the
+    seconds of the whole fit, of which no rate is made.
+    """
+    events = []
+    figures = {"memory_allocated": 100 * 2**20, "max_memory_allocated": 350 * 2**20}
+
+    def recorded(name, result=None):
+        def record(*args):
+            assert all(torch.device(arg) == torch.device("cpu") for arg in args)
+            events.append(name)
+            return result
+
+        return record
+
+    read = time.perf_counter
+
+    def read_clock():
+        caller = sys._getframe(1).f_globals["__name__"]
+        if caller.startswith("benchmarks.") and caller != "benchmarks.checkpoints":
+            events.append("time")
+        return read()
+
+    monkeypatch.setattr(
+        torch.accelerator, "current_accelerator", lambda *args, **kwargs: torch.device("cpu")
+    )
+    for name in ("synchronize", "empty_cache", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.accelerator, name, recorded(name))
+    for name, figure in figures.items():
+        monkeypatch.setattr(torch.accelerator, name, recorded(name, figure))
+    # An accelerator has random numbers of its own, which the CPU's stand for.
+    monkeypatch.setattr(
+        torch.cpu, "get_rng_state", lambda device: torch.get_rng_state(), raising=False
+    )
+    monkeypatch.setattr(
+        torch.cpu, "set_rng_state", lambda state, device: torch.set_rng_state(state), raising=False
+    )
+    monkeypatch.setattr(time, "perf_counter", read_clock)
+    return events

@@ -40,6 +40,7 @@ class InThisProcess:
 @pytest.fixture
 def in_this_process(monkeypatch):
     monkeypatch.setattr("benchmarks.executors.local.LocalExecutor", InThisProcess)
+    monkeypatch.setattr("benchmarks.speeds.ROUNDS", 1)
 
 
 def run(tmp_path, data_dir, *arguments):

@@ -57,7 +57,7 @@ def test_several_runs_at_once_share_the_machine(make_spec, tmp_path, capsys):
     assert sum(": test accuracy" in line for line in lines) == 3
 
 
-def kill_self(spec, checkpoint, options, sender):
+def kill_self(*args):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -90,7 +90,7 @@ def test_interrupted(make_spec, tmp_path, number):
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     for line in process.stdout:
-        if "[1/2] lenet" in line:
+        if "[1/2]" in line:
             break
     time.sleep(1)
     process.send_signal(number)

@@ -1,21 +1,20 @@
 import dataclasses
 import itertools
 import time
+from functools import partial
+from statistics import median
 
-import lightning as L
 import pytest
 import torch
-from torch.nn import functional as F
 
 import lit_models
 from benchmarks.checkpoints import CheckpointFile
 from benchmarks.divergence import DivergedError
+from benchmarks.loops import Training
 from benchmarks.records import OK, RunRecord
+from benchmarks.speeds import ROUNDS
 from benchmarks.train import train
 from datamodules import DataError
-from datamodules.image_data import DeviceResidentDataModule
-from lit_models.classifier import LitClassifier
-from tests.conftest import NoReading
 
 MEASURED = {
     *(f.name for f in dataclasses.fields(RunRecord) if f.name.endswith(("_per_sec", "_seconds"))),
@@ -142,54 +141,50 @@ def test_saving_changes_nothing_and_is_not_timed(make_spec, tmp_path, monkeypatc
     assert 75 / record.examples_per_sec < 5_000
 
 
-def classifier(net):
-    return LitClassifier(
-        net,
-        10,
-        lambda parameters: torch.optim.SGD(parameters, lr=0.1),
-        lambda optimizer, steps: torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0),
-    )
+def test_seconds_to_the_first_step_count_from_the_decision(make_spec, tmp_path):
+    began = time.time()
+    record = train(make_spec(), tmp_path, decided_at=began - 1000)
+    took = time.time() - began
+    assert 1000 <= record.import_seconds < record.first_step_seconds < 1000 + took
+    assert record.fit_seconds < took
+    assert record.compile_seconds is None
 
 
-def test_loss_and_accuracy_count_each_example_once(small_dataset):
-    """80 examples in batches of 30, 30, 20: a mean of batch means would be another number."""
-    torch.manual_seed(0)
-    net = lit_models.build("lenet", in_channels=3, image_size=32)
-    module = classifier(net)
-    data = DeviceResidentDataModule(
-        small_dataset, torch.device("cpu"), image_size=32, batch_size=30
-    )
-    losses, hits = [], 0
-
-    class Recorder(L.Callback):
-        def on_train_batch_start(self, trainer, module, batch, batch_index):
-            nonlocal hits
-            images, labels = batch
-            with torch.no_grad():
-                logits = net(images)  # before the update, as in the training step
-            losses.extend(F.cross_entropy(logits, labels, reduction="none").tolist())
-            hits += (logits.argmax(1) == labels).sum().item()
-
-    L.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        callbacks=[Recorder()],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    ).fit(module, datamodule=data)
-    (entry,) = module.history
-    assert len(losses) == 80
-    assert entry["loss"] == pytest.approx(sum(losses) / 80, rel=1e-5)
-    assert entry["train_accuracy"] == pytest.approx(hits / 80)
+def test_what_is_derived_is_of_what_is_measured(make_spec, tmp_path):
+    record = train(make_spec(), tmp_path)
+    samples = {name: entry["samples"] for name, entry in record.speeds.items()}
+    assert {len(values) for values in samples.values()} == {ROUNDS}
+    for name in ("step", "textbook", "data"):
+        assert getattr(record, f"{name}_examples_per_sec") == median(samples[name])
+    assert record.loop_efficiency == median(samples["loop_efficiency"])
+    rate = record.examples_per_sec
+    assert record.relative_speed == pytest.approx(rate / record.sentinel_examples_per_sec)
+    flops_per_example = record.train_flops / (record.train_examples * record.epochs)
+    assert record.flops_per_sec == pytest.approx(flops_per_example * rate)
+    assert 0 < record.utilisation < 1
+    assert record.micro_batches == 1
 
 
-def test_no_step_reads_a_value_back_from_the_device(small_dataset):
-    module = classifier(lit_models.build("resnet18", in_channels=3, image_size=32))
-    batch = small_dataset.train_images[:8] / 255, small_dataset.train_labels[:8]
+def test_micro_batches_train_the_same_net(make_spec, tmp_path, monkeypatch):
+    """Batches of 30, 30 and 20 in thirds: sizes that do not divide."""
+    whole = train(make_spec(batch_size=30), tmp_path)
+    training = partial(Training, micro_batches=3)
+    monkeypatch.setattr("benchmarks.train.Training", lambda *args: training(*args[:5]))
+    parts = train(make_spec(batch_size=30), tmp_path)
+    assert parts.weights_digest != whole.weights_digest  # another order of additions
+    for theirs, ours in zip(whole.history, parts.history, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3)
+    assert parts.test_accuracy == pytest.approx(whole.test_accuracy, abs=1 / 40)
 
-    with NoReading():
-        module.training_step(batch, 0).backward()
-        with pytest.raises(AssertionError):
-            torch.ones(()).item()
+
+def test_on_an_accelerator_every_clock_waits_and_memory_is_its_allocators(
+    make_spec, tmp_path, accelerator
+):
+    record = train(make_spec(), tmp_path)
+    assert record.peak_memory_mb == 250
+    assert accelerator.count("time") > 50
+    for number, event in enumerate(accelerator):
+        if event == "time":
+            assert accelerator[number - 1] == "synchronize"
+    fit = accelerator.index("reset_peak_memory_stats"), accelerator.index("max_memory_allocated")
+    assert accelerator[slice(*fit)].count("time") == 2 * record.epochs

@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules.image_data import DeviceResidentDataModule, crop, flip
+from datamodules import image_data
+from datamodules.image_data import DeviceResidentDataModule, crop, cutout, flip
 
 CPU = torch.device("cpu")
 
@@ -200,3 +201,75 @@ def test_shares_make_up_the_batches(small_dataset, count):
                 for rank, examples in enumerate(share):
                     merged[rank::count] = examples[kind]
                 assert torch.equal(merged, batch[kind])
+
+
+@pytest.mark.parametrize("image_size", [16, 32, 48])
+@pytest.mark.parametrize("fixture", ["small_dataset", "masked"])
+def test_examples_resized_once_are_those_resized_batch_by_batch(
+    request, monkeypatch, fixture, image_size
+):
+    dataset = request.getfixturevalue(fixture)
+    options = {"image_size": image_size, "augmentation": ("flip", "crop", "cutout")}
+    # Also where the cache is filled in several pieces.
+    monkeypatch.setattr(image_data, "CHUNK", 7)
+    cached = module(dataset, **options)
+    monkeypatch.setattr(image_data, "CACHED_BYTES", 0)
+    uncached = module(dataset, **options)
+    assert cached.train_dataloader().labels.shape[1:] in [(), (image_size, image_size)]
+    assert uncached.train_dataloader().labels.shape == dataset.train_labels.shape
+    for loader in ("train_dataloader", "test_dataloader"):
+        for ours, theirs in zip(
+            gather(getattr(cached, loader)()), gather(getattr(uncached, loader)()), strict=True
+        ):
+            assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+def test_the_layout_is_as_asked_for_and_changes_no_number(small_dataset, memory_format):
+    options = {"image_size": 40, "augmentation": ("flip", "crop", "cutout")}
+    plain, _ = gather(module(small_dataset, **options).train_dataloader())
+    data = module(small_dataset, memory_format=memory_format, **options)
+    images, _ = gather(data.train_dataloader())
+    assert torch.equal(images, plain)
+    batch, _ = next(iter(data.train_dataloader()))
+    assert batch.is_contiguous(memory_format=memory_format)
+
+
+@pytest.mark.parametrize("size", [16, 28, 33])
+def test_cutout_sets_a_square_of_half_the_side_to_zero(size):
+    images = torch.rand(200, 3, size, size) + 1
+    holes = torch.rand(200, 2)
+    holes[:4] = torch.tensor([[0.0, 0.0], [0.0, 0.999], [0.5, 0.5], [0.999, 0.999]])
+    cut = cutout(images, holes)
+    is_zero = (cut == 0).all(1)
+    assert torch.equal(cut, torch.where(is_zero[:, None], 0.0, images))  # nothing else changes
+    for hole, zero in zip(holes, is_zero, strict=True):
+        rows, columns = zero.any(1), zero.any(0)
+        assert torch.equal(zero, rows[:, None] & columns)  # a rectangle
+        for place, line in zip(hole * size, (rows, columns), strict=True):
+            (inside,) = line.nonzero(as_tuple=True)
+            low, high = place - size / 4, place + size / 4
+            assert len(inside) == inside[-1] - inside[0] + 1
+            # Half the side, but for what falls outside; its ends lie on whole pixels.
+            expected = min(high, torch.tensor(size - 1.0)) - max(low, torch.tensor(0.0))
+            assert abs(len(inside) - expected) <= 1
+            assert low <= inside[0]
+            assert inside[-1] <= high
+
+
+def test_a_cutout_may_be_anywhere():
+    zero = (cutout(torch.ones(4000, 1, 16, 16), torch.rand(4000, 2)) == 0).float().mean(0)[0]
+    assert zero.min() > 0.04  # a corner: a quarter of the places of either side
+    assert 0.2 < zero[8, 8] < 0.3
+    area = (cutout(torch.ones(4000, 1, 16, 16), torch.rand(4000, 2)) == 0).flatten(1).sum(1)
+    assert area.max() <= 64
+    assert area.min() >= 16
+
+
+def test_cutout_leaves_masks_alone(masked):
+    images, masks = gather(module(masked, augmentation=("cutout",)).train_dataloader())
+    plain, unmoved = gather(module(masked).train_dataloader())
+    assert torch.equal(masks, unmoved)
+    assert not torch.equal(images, plain)
+    evaluated, _ = gather(module(masked, augmentation=("cutout",)).test_dataloader())
+    assert torch.equal(evaluated, gather(module(masked).test_dataloader())[0])

@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -21,6 +20,7 @@ class Fault:
         action: `kill`; `hang`; `tear` (write half of a file, then kill); `exhaust` (the memory);
             `break` (raise); `terminate` (SIGTERM).
         seed: of the run it strikes.
+        always: at every later call too.
         rank: the one of several it strikes; None: each.
     """
 
@@ -29,6 +29,7 @@ class Fault:
     after: bool = False
     action: str = "kill"
     seed: int = 0
+    always: bool = False
     rank: int | None = None
 
     def __str__(self) -> str:
@@ -45,7 +46,9 @@ class Fault:
         original, calls = getattr(owner, name), count(1)
 
         def faulty(*args, **kwargs):
-            strikes = next(calls) == self.nth and self._is_meant()
+            call = next(calls)
+            is_due = call == self.nth or (self.always and call > self.nth)
+            strikes = is_due and self._is_meant()
             if strikes and not self.after:
                 self._strike(*args)
             result = original(*args, **kwargs)
@@ -80,12 +83,12 @@ class Fault:
 
 
 def run(fault: Fault | None, spec, *args) -> None:
-    """`benchmarks.executors.local._run`, struck by a fault; the step benchmark is kept short."""
-    from benchmarks import timing
+    """`benchmarks.executors.local._run`, struck by a fault; what is timed is kept short."""
+    from benchmarks import speeds, yardsticks
     from benchmarks.executors import local
 
     importlib.import_module("tests.faults.tiny")
-    timing.time_steps = partial(timing.time_steps, seconds=0.01)
+    speeds.ROUNDS, yardsticks.SECONDS = 1, 0.0
     if fault is not None and spec.seed == fault.seed:
         fault.arm()
     local._run(spec, *args)

@@ -39,7 +39,8 @@ MANY = [
     *((Fault(EPOCH_END, nth, after=True), EVERY_EPOCH) for nth in (1, 2, 3)),
     (Fault(TEST_STEP, 1), EVERY_EPOCH),
     (Fault(TEST_STEP, 3, after=True), EVERY_EPOCH),
-    (Fault("benchmarks.timing:time_steps"), EVERY_EPOCH),
+    (Fault("benchmarks.speeds:measure"), EVERY_EPOCH),
+    (Fault("benchmarks.loops:training_flops"), EVERY_EPOCH),
     (Fault("benchmarks.environment:describe"), EVERY_EPOCH),
     (Fault(SEND), EVERY_EPOCH),
 ]
@@ -91,7 +92,7 @@ def test_killed_again_and_again(run_sweep, check, tmp_path, counted):
     ("fault", "status", "reason"),
     [
         (Fault(STEP, 4, action="break"), FAILED, "RuntimeError: a fault | of <this> net"),
-        (Fault(STEP, 4, action="exhaust"), FAILED, "memory"),
+        (Fault(STEP, 4, action="exhaust", always=True), FAILED, "memory"),
         (Fault(STEP, 4, action="hang"), TIMEOUT, "took longer than 12 seconds"),
         (Fault(STEP, 4, action="terminate"), KILLED, "SIGTERM"),
         (Fault("lit_models:build", action="break"), FAILED, "a fault"),
@@ -107,6 +108,18 @@ def test_other_ends_leave_their_reason_and_the_rest_runs(
     assert reason in first.error
     run_sweep(tmp_path)
     check(tmp_path)
+
+
+def test_a_step_for_which_memory_runs_out_is_taken_in_parts(run_sweep, tmp_path, counted):
+    """From the start: what was saved before is of other parts."""
+    counted()
+    fault = Fault(STEP, 9, action="exhaust")
+    first, second = run_sweep(tmp_path, fault, checkpoint_seconds=EVERY_STEP)
+    assert (first.status, second.status) == (OK, OK)
+    assert (first.micro_batches, second.micro_batches) == (2, 1)
+    assert first.resumed == 0
+    assert len(first.history) == first.epochs
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 @pytest.mark.faults

@@ -82,7 +82,8 @@ def test_a_full_disk(command, check, tmp_path, counted):
 @pytest.mark.faults
 def test_a_run_for_which_memory_runs_out(command, check, tmp_path, counted):
     counted()
-    fault = Fault("lit_models.classifier:LitClassifier.training_step", 4, action="exhaust")
+    step = "lit_models.classifier:LitClassifier.training_step"
+    fault = Fault(step, 4, action="exhaust", always=True)
     process = command(tmp_path, run_fault=fault)
     output, errors = process.communicate(timeout=200)
     assert process.returncode == 1

@@ -1,4 +1,3 @@
-import lightning as L
 import pytest
 import torch
 from torch import nn
@@ -6,28 +5,18 @@ from torch.utils.data import DataLoader
 
 import lit_models
 from lit_models.segmenter import LitSegmenter
-from tests.conftest import NoReading
+from tests.steps import Guarded, NoReading, quiet_trainer
 
 CLASSES = 4
 
 
-def segmenter(net):
+def segmenter(net, **options):
     return LitSegmenter(
         net,
         CLASSES,
         lambda parameters: torch.optim.SGD(parameters, lr=0.0),
         lambda optimizer, steps: torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0),
-    )
-
-
-def trainer():
-    return L.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        **options,
     )
 
 
@@ -58,15 +47,17 @@ EXAMPLES = batches(
 def test_scores_are_those_computed_by_hand():
     """Of class 0, 5 pixels are hit of 5 predicted and 7 true; of class 1, one of 2 and 1; of class
     2, none of 1 and 0; class 3 is nowhere, and left out."""
-    (scores,) = trainer().test(segmenter(Given()), EXAMPLES, verbose=False)
+    (scores,) = quiet_trainer().test(segmenter(Given()), EXAMPLES, verbose=False)
     assert scores["test_accuracy"] == pytest.approx(6 / 8)
     assert scores["test_mean_iou"] == pytest.approx((5 / 7 + 1 / 2 + 0) / 3)
 
 
 def test_mean_iou_is_of_the_whole_set_and_not_image_by_image():
-    (together,) = trainer().test(segmenter(Given()), EXAMPLES, verbose=False)
+    (together,) = quiet_trainer().test(segmenter(Given()), EXAMPLES, verbose=False)
     alone = [
-        trainer().test(segmenter(Given()), DataLoader([batch], batch_size=None), verbose=False)[0]
+        quiet_trainer().test(
+            segmenter(Given()), DataLoader([batch], batch_size=None), verbose=False
+        )[0]
         for batch in EXAMPLES
     ]
     of_images = sum(scores["test_mean_iou"] for scores in alone) / 2
@@ -76,23 +67,25 @@ def test_mean_iou_is_of_the_whole_set_and_not_image_by_image():
 def test_all_background_scores_little():
     """A net that finds nothing has the background's share of the pixels, and an IoU of it alone."""
     nothing = batches(([[0, 0], [0, 0]], [[0, 0], [1, 2]]))
-    (scores,) = trainer().test(segmenter(Given()), nothing, verbose=False)
+    (scores,) = quiet_trainer().test(segmenter(Given()), nothing, verbose=False)
     assert scores["test_accuracy"] == pytest.approx(1 / 2)
     assert scores["test_mean_iou"] == pytest.approx((2 / 4 + 0 + 0) / 3)
 
 
 def test_loss_and_train_accuracy_are_means_over_pixels():
     module = segmenter(Given())
-    trainer().fit(module, EXAMPLES)
+    quiet_trainer().fit(module, EXAMPLES)
     (entry,) = module.history
     log_sum = torch.tensor([3.0, 0, 0, 0]).logsumexp(0).item()
     assert entry["train_accuracy"] == pytest.approx(6 / 8)
     assert entry["loss"] == pytest.approx(log_sum - 3 * 6 / 8)
 
 
-def test_no_step_reads_a_value_back_from_the_device():
-    module = segmenter(lit_models.build("unet", num_classes=CLASSES, image_size=16))
-    batch = torch.randn(2, 1, 16, 16), torch.randint(CLASSES, (2, 16, 16))
-
-    with NoReading():
-        module.training_step(batch, 0).backward()
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_no_step_reads_a_value_back_from_the_device(micro_batches):
+    net = lit_models.build("unet", num_classes=CLASSES, image_size=16)
+    module = segmenter(net, clip_norm=1.0, micro_batches=micro_batches)
+    examples = [(torch.randn(2, 1, 16, 16), torch.randint(CLASSES, (2, 16, 16)))] * 3
+    guarded = Guarded(NoReading())
+    quiet_trainer(callbacks=[guarded]).fit(module, DataLoader(examples, batch_size=None))
+    assert guarded.steps == 3

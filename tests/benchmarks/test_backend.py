@@ -1,0 +1,65 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from benchmarks import backend, environment
+from tests.conftest import ROOT
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_other_tests():
+    yield
+    backend.set_up()
+
+
+def test_what_is_recorded_is_what_torch_is_set_to():
+    backend.set_up()
+    found = environment.describe(CPU)
+    assert found["threads"] == torch.get_num_threads()
+    assert (found["tf32"], found["cudnn_autotune"]) == (False, True)
+    assert found["flushes_denormals"] is True
+    assert torch.get_float32_matmul_precision() == "highest"
+    for unset in (
+        lambda: setattr(torch.backends.cudnn, "allow_tf32", True),
+        lambda: setattr(torch.backends.cuda.matmul, "allow_tf32", True),
+    ):
+        unset()
+        assert environment.describe(CPU)["tf32"] is True
+        backend.set_up()
+        assert environment.describe(CPU)["tf32"] is False
+    torch.backends.cudnn.benchmark = False
+    torch.set_flush_denormal(False)
+    found = environment.describe(CPU)
+    assert (found["cudnn_autotune"], found["flushes_denormals"]) == (False, False)
+
+
+@pytest.mark.parametrize("cores", [{0}, {3, 1, 2}])
+def test_affinity_is_that_of_the_process(monkeypatch, cores):
+    monkeypatch.setattr(backend.os, "sched_getaffinity", lambda pid: cores, raising=False)
+    assert backend.settings()["affinity"] == " ".join(map(str, sorted(cores)))
+
+
+def test_where_there_is_no_affinity_there_is_none_to_record(monkeypatch):
+    monkeypatch.delattr(backend.os, "sched_getaffinity", raising=False)
+    assert backend.settings()["affinity"] == ""
+
+
+FLUSHES = """
+import torch
+from benchmarks import backend
+backend.set_up()
+torch.set_num_threads(2)
+tiny = torch.full((2**20,), torch.finfo(torch.float32).tiny)
+assert not (tiny / 2).any()
+weight = torch.ones(2**20, requires_grad=True)
+(weight * tiny).sum().mul(0.5).backward()
+assert not weight.grad.any()
+"""
+
+
+def test_denormals_are_flushed_on_every_thread():
+    subprocess.run([sys.executable, "-c", FLUSHES], cwd=ROOT, check=True)

@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from benchmarks import yardsticks
+
+CPU = torch.device("cpu")
+
+FIGURES = {
+    "reference": lambda: yardsticks.reference_examples_per_sec(CPU),
+    "matmul": lambda: yardsticks.matmul_flops_per_sec(CPU, "32-true"),
+}
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_the_device_is_waited_for_before_every_reading_of_the_clock(accelerator, figure):
+    FIGURES[figure]()
+    assert accelerator == ["synchronize", "time"] * 4  # three times are taken at the least
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_random_numbers_are_left_as_they_were(accelerator, figure):
+    before = torch.get_rng_state()
+    FIGURES[figure]()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_reference_is_the_median_and_the_product_the_best(monkeypatch):
+    times = [0.5, 0.25, 1.0]
+    monkeypatch.setattr(yardsticks, "_times", lambda work, device, seconds: times)
+    assert yardsticks.reference_examples_per_sec(CPU) == yardsticks.BATCH_SIZE / 0.5
+    side = yardsticks.SIDES["cpu"]
+    assert yardsticks.matmul_flops_per_sec(CPU, "32-true") == 2 * side**3 / 0.25
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)]
+)
+def test_the_product_is_in_the_precision_of_the_run(monkeypatch, precision, dtype):
+    def take(work, device, seconds):
+        product = work()
+        assert product.dtype == dtype
+        assert product.shape == (yardsticks.SIDES["cpu"],) * 2
+        return [1.0]
+
+    monkeypatch.setattr(yardsticks, "_times", take)
+    assert yardsticks.matmul_flops_per_sec(CPU, precision) > 0
+
+
+def test_the_reference_is_the_same_work_every_time(monkeypatch):
+    """Whatever random numbers the process has drawn before."""
+    losses = []
+
+    def take(work, device, seconds):
+        work()
+        return [1.0]
+
+    original = yardsticks.backpropagate
+
+    def backpropagate(*args):
+        for microbatch in original(*args):
+            losses.append(microbatch[-1])
+            yield microbatch
+
+    monkeypatch.setattr(yardsticks, "_times", take)
+    monkeypatch.setattr(yardsticks, "backpropagate", backpropagate)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        yardsticks.reference_examples_per_sec(CPU)
+    assert losses[0] == losses[1]

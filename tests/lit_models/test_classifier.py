@@ -1,0 +1,192 @@
+import copy
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.accelerators import CPUAccelerator
+from lightning.pytorch.strategies import SingleDeviceStrategy
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+import lit_models
+from lit_models.classifier import LitClassifier, TrainScores, backpropagate, forward_loss
+from tests.steps import Guarded, NoReading, OnMeta, quiet_trainer
+
+
+def classifier(net, **options):
+    return LitClassifier(
+        net,
+        10,
+        lambda parameters: torch.optim.AdamW(parameters, lr=0.01, fused=True),
+        lambda optimizer, steps: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, steps),
+        **options,
+    )
+
+
+def batches(*sizes, image_size=32, device="cpu"):
+    made = [
+        (torch.rand(size, 3, image_size, image_size), torch.randint(10, (size,))) for size in sizes
+    ]
+    return DataLoader([[t.to(device) for t in batch] for batch in made], batch_size=None)
+
+
+class WithAuxiliary(nn.Module):
+    """Logits, and in train mode those of an auxiliary classifier."""
+
+    auxiliary_weight = 0.3
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head, self.auxiliary = (
+            nn.Linear(3072, 8),
+            nn.Linear(8, 10),
+            nn.Linear(8, 10),
+        )
+
+    def forward(self, x):
+        x = self.body(x.flatten(1)).tanh()
+        return (self.head(x), self.auxiliary(x)) if self.training else self.head(x)
+
+
+NETS = {
+    "plain": lambda: lit_models.build("lenet", in_channels=3, image_size=32),
+    "auxiliary": WithAuxiliary,
+}
+
+
+@pytest.mark.parametrize("micro_batches", [2, 3, 5, 8, 100])
+@pytest.mark.parametrize("size", [1, 7, 12])
+@pytest.mark.parametrize("net", NETS)
+def test_micro_batches_share_the_gradient_of_the_whole_batch(net, size, micro_batches):
+    whole = NETS[net]().double()
+    parts = copy.deepcopy(whole)
+    ((images, labels),) = batches(size)
+    images = images.double()
+    _, losses, loss = forward_loss(whole, images, labels)
+    loss.backward()
+    passes = list(backpropagate(parts, images, labels, micro_batches))
+    assert 1 <= len(passes) <= min(size, micro_batches)
+    assert max(len(p[0]) for p in passes) <= -(-size // min(size, micro_batches))
+    for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
+    some_labels, logits, some_losses, shares = zip(*passes, strict=True)
+    assert torch.equal(torch.cat(some_labels), labels)
+    torch.testing.assert_close(torch.cat(some_losses), losses.detach())
+    torch.testing.assert_close(sum(shares), loss.detach())
+    assert not any(tensor.requires_grad for tensor in (*logits, *some_losses, *shares))
+
+
+def test_scores_count_each_label_once_whatever_the_batches():
+    scores = TrainScores()
+    logits, labels = torch.randn(50, 10), torch.randint(10, (50,))
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    for part in torch.arange(50).split([20, 1, 29]):
+        scores.update(labels[part], logits[part], losses[part])
+    expected = {
+        "loss": losses.mean(),
+        "train_accuracy": (logits.argmax(1) == labels).float().mean(),
+    }
+    torch.testing.assert_close(scores.compute(), expected)
+    scores.reset()
+    scores.update(labels[:1], logits[:1], losses[:1])
+    assert scores.compute()["loss"] == losses[0]
+
+
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_history_is_exact_epoch_by_epoch(micro_batches):
+    """Batches of 30, 30, 20: a mean of batch means would be another number."""
+    net = NETS["plain"]()
+    seen = []
+
+    class Recorder(L.Callback):
+        def on_train_batch_start(self, trainer, module, batch, batch_index):
+            images, labels = batch
+            with torch.no_grad():
+                logits = net(images)  # before the update, as in the training step
+            losses = F.cross_entropy(logits, labels, reduction="none")
+            seen.append((losses, (logits.argmax(1) == labels).float()))
+
+    module = classifier(net, micro_batches=micro_batches)
+    quiet_trainer(max_epochs=2, callbacks=[Recorder()]).fit(module, batches(30, 30, 20))
+    assert [entry["epoch"] for entry in module.history] == [1, 2]
+    for entry, of_epoch in zip(module.history, (seen[:3], seen[3:]), strict=True):
+        losses, hits = (torch.cat(values) for values in zip(*of_epoch, strict=True))
+        assert len(losses) == 80
+        assert entry["loss"] == pytest.approx(losses.mean().item(), rel=1e-5)
+        assert entry["train_accuracy"] == pytest.approx(hits.mean().item())
+
+
+def test_micro_batches_train_as_the_whole_batch_does():
+    """Three epochs with clipping, the last batch of each smaller, and not divisible."""
+    modules = []
+    first, examples = NETS["plain"](), batches(12, 12, 7)
+    for micro_batches in (1, 3):
+        module = classifier(copy.deepcopy(first), clip_norm=0.5, micro_batches=micro_batches)
+        quiet_trainer(max_epochs=3).fit(module, examples)
+        modules.append(module)
+    whole, parts = modules
+    for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+    assert any(
+        not torch.allclose(trained, initial)
+        for trained, initial in zip(whole.net.parameters(), first.parameters(), strict=True)
+    )
+    for ours, theirs in zip(parts.history, whole.history, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_no_step_reads_a_value_back_from_the_device(micro_batches):
+    net = lit_models.build("resnet18", in_channels=3, image_size=32)
+    module = classifier(net, clip_norm=1.0, micro_batches=micro_batches)
+    guarded = Guarded(NoReading())
+    quiet_trainer(callbacks=[guarded]).fit(module, batches(8, 8, 6))
+    assert guarded.steps == 3
+    with NoReading(), pytest.raises(AssertionError):
+        torch.ones(()).item()
+
+
+class MetaAccelerator(CPUAccelerator):
+    """For Lightning, `meta` is a device like any other."""
+
+    def setup_device(self, device):
+        pass
+
+
+class OnMetaDevice(SingleDeviceStrategy):
+    def __init__(self):
+        super().__init__(torch.device("meta"), MetaAccelerator())
+
+    def reduce(self, tensor, *args, **kwargs):
+        return torch.ones(())  # the length of the data, asked for before the first step
+
+    def teardown(self):
+        pass  # there is nothing to bring back to the CPU
+
+
+class OnMetaClassifier(LitClassifier):
+    """What is on `meta` has no value to be read at the end of an epoch, nor fused optimizers."""
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+        return [optimizer], [torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, 3)]
+
+    def on_train_epoch_end(self):
+        pass
+
+
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_no_step_transfers_memory_of_the_host(micro_batches):
+    module = classifier(
+        lit_models.build("resnet18", in_channels=3, image_size=32),
+        clip_norm=1.0,
+        micro_batches=micro_batches,
+    )
+    module.__class__ = OnMetaClassifier
+    guarded = Guarded(OnMeta())
+    trainer = quiet_trainer(accelerator="auto", strategy=OnMetaDevice(), callbacks=[guarded])
+    trainer.fit(module, batches(8, 8, 6, device="meta"))
+    assert guarded.steps == 3
+    with OnMeta(), pytest.raises(AssertionError):
+        torch.ones(3, device="meta") * torch.ones(())
