@@ -143,15 +143,15 @@ def _provenance(rows: pd.DataFrame, left_out: int) -> str:
         )
     if (rows["sentinel_drift"] > DRIFT).any():
         notes.append(
-            f"†: meanwhile the reference workload became faster or slower by more than {DRIFT:.0%}, "
-            "so that this speed is a rough one."
+            "†: meanwhile the reference workload became faster or slower by more than "
+            f"{100 * DRIFT:.0f} %, so that this speed is a rough one."
         )
-    for row in rows[rows["micro_batches"] > 1].itertuples():
-        notes.append(
-            f"{_escape(row.model)} (seed {row.seed}) did not fit in memory: its batches came in "
-            f"{row.micro_batches:.0f} micro-batches, their gradients added up; BatchNorm is over a "
-            "micro-batch."
-        )
+    notes += [
+        f"{_escape(row.model)} (seed {row.seed}) did not fit in memory: its batches came in "
+        f"{row.micro_batches:.0f} micro-batches, their gradients added up; BatchNorm is over a "
+        "micro-batch."
+        for row in rows[rows["micro_batches"] > 1].itertuples()
+    ]
     for row in rows[rows["resumed"] > 0].itertuples():
         times = "once" if row.resumed == 1 else f"{row.resumed:.0f} times"
         notes.append(f"{_escape(row.model)} (seed {row.seed}) was resumed {times}.")

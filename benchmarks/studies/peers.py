@@ -5,12 +5,7 @@ batch, a textbook's loop and Lightning's, each with torchvision's data in a Data
 of timm. Ratios are of what was measured side by side.
 """
 
-import logging
-import multiprocessing
-import warnings
-from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +15,12 @@ from scipy.stats import gmean
 
 import datamodules
 import lit_models
-from benchmarks import backend, environment, loops, peer_loops, speeds, studies
-from benchmarks.loops import Training
-from benchmarks.peer_loops import HAS_TIMM, Peer
+from benchmarks import environment, loops, speeds, studies
+from benchmarks.peer_loops import HAS_TIMM, OURS, THEIRS, Side
 from benchmarks.plan import code_digest, digest
-from benchmarks.protocol import Protocol
 from benchmarks.records import identity, now, read_rows
 from benchmarks.report import plots
 from benchmarks.storage import write_whole
-from datamodules.image_data import DeviceResidentDataModule
 
 DATASET = "fashion_mnist"
 SIZES = {"image_size": 96, "batch_size": 64}
@@ -38,11 +30,6 @@ MEASURING = ("backend", "loops", "peer_loops", "speeds", "timing")  # modules of
 
 # Rounds of all loops: as many as fit in the time, within limits.
 SECONDS, LEAST_ROUNDS, MOST_ROUNDS, SLICE_SECONDS = 60.0, 5, 31, 0.3
-
-OURS = {"ours": loops.trainer_loop, "bare": loops.bare_loop}
-THEIRS = {"textbook": peer_loops.textbook, "lightning": peer_loops.lightning}
-if HAS_TIMM:
-    THEIRS["timm"] = peer_loops.timm
 
 NAMES = {
     "ours": "our loop",
@@ -135,118 +122,12 @@ def measure(
     return pd.DataFrame(rows)
 
 
-def _best_workers(theirs: "Side", steps: int) -> int:
+def _best_workers(theirs: Side, steps: int) -> int:
     """The number of workers with which the textbook's loop is fastest here."""
     counts = range(torch.get_num_threads() + 1)
     turns = {str(count): partial(theirs.speed, "textbook", steps, count) for count in counts}
     samples = speeds.in_turns(turns, rounds=3)
     return max(counts, key=lambda count: np.median(samples[str(count)]))
-
-
-class Side:
-    """A process in which our loops run, or those of others: each with the settings it would have.
-
-    Args:
-        model: what is trained.
-        dataset: on what.
-        device: where.
-        image_size: height and width in pixels.
-        batch_size: examples a step.
-        is_ours: with our settings of PyTorch and of memory, or with those they come with.
-    """
-
-    def __init__(
-        self,
-        model: str,
-        dataset: datamodules.ImageDataset,
-        device: torch.device,
-        image_size: int,
-        batch_size: int,
-        is_ours: bool,
-    ) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, there = context.Pipe()
-        arguments = (there, model, dataset, device, image_size, batch_size, is_ours)
-        self._process = context.Process(target=_serve, args=arguments)
-        self._process.start()
-        there.close()
-
-    def __enter__(self) -> "Side":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._pipe.close()
-        self._process.join()
-
-    def speed(self, loop: str, steps: int, workers: int = 0) -> float:
-        """Examples/sec of a slice of one of the loops."""
-        self._pipe.send((loop, steps, workers))
-        answer = self._pipe.recv()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-def _serve(
-    pipe: Connection,
-    model: str,
-    dataset: datamodules.ImageDataset,
-    device: torch.device,
-    image_size: int,
-    batch_size: int,
-    is_ours: bool,
-) -> None:
-    """What the process of a side does: whatever it is asked, until nobody asks."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning")
-    if is_ours:
-        backend.set_up()
-    training = _training(model, dataset, device, image_size, batch_size, is_ours)
-    with suppress(EOFError, KeyboardInterrupt):
-        while True:
-            loop, steps, workers = pipe.recv()
-            try:
-                if is_ours:
-                    answer = OURS[loop](training, steps)
-                else:
-                    answer = THEIRS[loop](Peer(training, dataset, workers), steps)
-            except Exception as error:
-                answer = error
-            pipe.send(answer)
-
-
-def _training(
-    model: str,
-    dataset: datamodules.ImageDataset,
-    device: torch.device,
-    image_size: int,
-    batch_size: int,
-    is_ours: bool,
-) -> Training:
-    protocol = Protocol(
-        image_size=image_size,
-        epochs=1,
-        batch_size=batch_size,
-        learning_rate=0.05,
-        normalize=False,
-        precision="32-true",
-    )
-    layout = getattr(torch, protocol.memory_format)
-    data = DeviceResidentDataModule(
-        dataset,
-        device,
-        image_size=image_size,
-        batch_size=batch_size,
-        train_examples=None if is_ours else batch_size,  # of theirs, timm's alone are resident
-        normalize=False,
-        memory_format=layout,
-    )
-    torch.manual_seed(0)
-    num_classes = len(dataset.classes)
-    net = lit_models.build(
-        model, in_channels=dataset.channels, num_classes=num_classes, image_size=image_size
-    ).to(device, memory_format=layout)
-    return Training(net, lit_models.entry(model).task, num_classes, protocol, data).idle()
 
 
 def table(rows: pd.DataFrame) -> str:

@@ -1,0 +1,96 @@
+import pandas as pd
+import pytest
+import torch
+
+from benchmarks import cli, peer_loops, speeds
+from benchmarks.peer_loops import OURS, THEIRS, ImageFiles, Peer, Side
+from benchmarks.studies import peers
+from datamodules.image_data import DeviceResidentDataModule
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch, small_fashion_mnist):
+    monkeypatch.setattr(peers, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(peers, "SECONDS", 0.0)
+    monkeypatch.setattr(peers, "LEAST_ROUNDS", 2)
+    monkeypatch.setattr(peers, "OWN_SIZES", {"lenet": {"image_size": 28, "batch_size": 8}})
+    monkeypatch.setattr(peers, "_best_workers", lambda theirs, steps: 0)
+
+
+def run(data_dir, results, *options):
+    arguments = ["--models", "lenet", "--device", "cpu", "--results", str(results)]
+    return cli.main(["peers", *arguments, "--data_dir", str(data_dir), *options])
+
+
+def test_every_loop_is_timed_and_ours_compared_with_it(small_fashion_mnist, tmp_path, capsys):
+    assert run(small_fashion_mnist, tmp_path) == 0
+    folder = tmp_path / "studies" / "peers"
+    first = (folder / "results.csv").read_text()
+    rows = pd.read_csv(folder / "results.csv").set_index("loop")
+    assert list(rows.index) == [*OURS, *THEIRS]
+    for column in ("examples_per_sec", "ratio"):
+        assert (rows[f"{column}_q1"] <= rows[f"{column}_median"]).all()
+        assert (rows[f"{column}_median"] <= rows[f"{column}_q3"]).all()
+    assert rows.loc["ours", "ratio_median"] == 1
+    assert (folder / "plots" / "peers.png").exists()
+    shown = capsys.readouterr().out
+    assert "- lenet: our loop is" in shown
+    for name in set(rows.index) - {"ours"}:
+        assert f"times as fast as {peers.NAMES[name]}" in shown
+
+    assert run(small_fashion_mnist, tmp_path) == 0
+    assert (folder / "results.csv").read_text() == first  # what is measured stays
+    (folder / "table.md").unlink()
+    assert cli.main(["report", "--results", str(tmp_path)]) == 0
+    assert (folder / "table.md").exists()
+
+
+def test_an_unknown_model_is_refused_in_one_line(small_fashion_mnist, tmp_path, capsys):
+    arguments = ["--models", "lenett", "--data_dir", str(small_fashion_mnist)]
+    assert cli.main(["peers", *arguments, "--results", str(tmp_path)]) == 2
+    assert "lenet" in capsys.readouterr().err.strip()
+    assert not (tmp_path / "studies" / "peers" / "results.csv").exists()
+
+
+def test_the_textbook_trains_on_the_same_examples(small_dataset):
+    """What its loader makes of an image is what the resident data serve."""
+    training = peer_loops._training("lenet", small_dataset, CPU, 32, 8, is_ours=True)
+    (images, labels), *_ = Peer(training, small_dataset, 0).loader()
+    data = DeviceResidentDataModule(
+        small_dataset, CPU, image_size=32, batch_size=80, normalize=False
+    )
+    ((all_images, all_labels),) = data.train_dataloader()
+    for image, label in zip(images, labels, strict=True):
+        same = torch.isclose(all_images, image, atol=1e-6).flatten(1).all(1)
+        assert label in all_labels[same]
+
+
+def test_images_are_resized_as_files_are(small_dataset):
+    training = peer_loops._training("lenet", small_dataset, CPU, 48, 8, is_ours=True)
+    images, _ = next(iter(Peer(training, small_dataset, 0).loader()))
+    assert images.shape == (8, 3, 48, 48)
+    assert len(ImageFiles(small_dataset, lambda image: image)) == 80
+
+
+def test_a_side_hands_on_its_errors(small_dataset):
+    with (
+        Side("lenet", small_dataset, CPU, 32, 8, is_ours=False) as theirs,
+        pytest.raises(KeyError, match="nonsense"),
+    ):
+        theirs.speed("nonsense", 2)
+
+
+def test_the_best_number_of_workers_is_the_fastest(monkeypatch):
+    class Stopwatch:
+        def speed(self, loop, steps, workers):
+            return {0: 100.0, 1: 300.0}.get(workers, 200.0)
+
+    monkeypatch.undo()
+    assert peers._best_workers(Stopwatch(), steps=2) == 1
+
+
+def test_ratios_are_of_the_same_round():
+    samples = {"ours": [2.0, 9.0], "bare": [4.0, 3.0]}
+    assert speeds.ratios(samples, "ours", "bare") == [0.5, 3.0]
