@@ -19,7 +19,7 @@ def test_its_tables_are_the_measured_ones(committed_results, dataset):
 
 def test_what_it_links_to_is_there():
     pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
     assert set(pictures) < set(links)
     assert all((ROOT / link).is_file() for link in links)

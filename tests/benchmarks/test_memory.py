@@ -10,7 +10,7 @@ from torch import nn
 from benchmarks import executors, memory
 from benchmarks import sweep as sweeps
 from benchmarks.checkpoints import CheckpointFile
-from benchmarks.executors import LocalExecutor
+from benchmarks.executors.local import LocalExecutor
 from benchmarks.memory import PeakMemory, is_out_of_memory
 from benchmarks.records import FAILED, OK, RecordStore
 from benchmarks.train import train
