@@ -67,7 +67,10 @@ class Training:
         )
 
     def trainer(
-        self, callbacks: Iterable[L.Callback], plugins: Iterable[object] = (), **options: Any
+        self,
+        callbacks: Iterable[L.Callback] = (),
+        plugins: Iterable[object] = (),
+        **options: Any,
     ) -> L.Trainer:
         devices = self.options()
         return L.Trainer(

@@ -123,6 +123,7 @@ def start_node(tmp_path, image_folder):
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(port),
             "NODE_RANK": str(rank),
+            "OMP_NUM_THREADS": "1",  # sums are taken in an order that depends on it
             "CIFAR10_IMAGES": str(image_folder),
         }
         process = subprocess.Popen(

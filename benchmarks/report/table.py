@@ -87,7 +87,7 @@ def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
         + (" †" if (done["sentinel_drift"] > DRIFT).any() else ""),
         "relative speed": _mean(done["relative_speed"], 3),
         "loop efficiency": _mean(done["loop_efficiency"], 2),
-        "bound by": " / ".join(done["bound_by"].unique()),
+        "bound by": " / ".join(done["bound_by"].dropna().unique()),
         "seconds": _mean(done["fit_seconds"], 0),
         "_rank": mean_iou.fillna(accuracy).mean(),
     }

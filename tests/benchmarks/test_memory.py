@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import executors, memory
+from benchmarks import memory
 from benchmarks import sweep as sweeps
 from benchmarks.checkpoints import CheckpointFile
+from benchmarks.executors import local
 from benchmarks.executors.local import LocalExecutor
 from benchmarks.memory import PeakMemory, is_out_of_memory
 from benchmarks.records import FAILED, OK, RecordStore
@@ -185,18 +186,21 @@ def test_a_net_that_takes_not_even_one_image_fails(make_hungry_spec, tmp_path):
     assert "CUDA out of memory" in record.error
 
 
+run_here = local._run
+
+
 def limited(*args):
     """A run that may take 3 GiB more than its process has at its start."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + 3 * 2**30
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    executors._run(*args)
+    run_here(*args)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit of Linux")
 def test_memory_that_truly_runs_out(make_hungry_spec, tmp_path, monkeypatch):
     """8 images take 4 GiB and 4 take 2, the limit being 3 and what the process needs besides."""
-    monkeypatch.setattr(executors, "_run", limited)
+    monkeypatch.setattr(local, "_run", limited)
     spec = make_hungry_spec("greedy", batch_size=8)
     (record,) = sweeps.sweep([spec], RecordStore(tmp_path), LocalExecutor(tmp_path))
     assert (record.status, record.error) == (OK, None)

@@ -12,6 +12,7 @@ def records(results):
     return [record for folder in results.glob("*/*") for record in load(folder)]
 
 
+@pytest.mark.slow
 def test_two_nodes_are_two_devices(start_node, tmp_path):
     """Node 0 decides what is run; its store is the only thing they share."""
     alone = start_node(9, "--devices=2")

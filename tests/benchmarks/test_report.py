@@ -15,6 +15,10 @@ VALUES = {
     "train_accuracy": 0.8,
     "test_accuracy": 0.75,
     "examples_per_sec": 1_234.5,
+    "relative_speed": 0.1234,
+    "sentinel_drift": 0.01,
+    "loop_efficiency": 0.987,
+    "bound_by": "net",
     "fit_seconds": 12.3,
     "torch_version": "2.0",
     "commit": "abc",
@@ -55,6 +59,9 @@ def test_the_table_has_a_row_a_model_best_first(store):
         "train accuracy": "0.800",
         "test accuracy": "0.900",
         "examples/sec": "1,234",
+        "relative speed": "0.123",
+        "loop efficiency": "0.99",
+        "bound by": "net",
         "seconds": "12",
     }
 
@@ -111,6 +118,20 @@ def test_devices_are_not_mixed_in_silence(store, make_spec):
     spec = make_spec("googlenet")
     store.write(spec, RunRecord.of(spec, **VALUES, device="another"))
     assert "do not compare their speeds" in rebuild(store)[1]
+
+
+def test_rough_speeds_and_micro_batches_are_marked(store, make_spec):
+    assert "†" not in rebuild(store)[1]
+    spec = make_spec("googlenet")
+    unsteady = {**VALUES, "sentinel_drift": 0.06, "micro_batches": 4}
+    store.write(spec, RunRecord.of(spec, **unsteady))
+    _, markdown = rebuild(store)
+    rows = cells(markdown)
+    assert rows["googlenet"]["examples/sec"] == "1,234 †"
+    assert rows["lenet"]["examples/sec"].startswith("1,234 ±")
+    assert "faster or slower by more than 5 %" in markdown
+    assert "googlenet (seed 0) did not fit in memory" in markdown
+    assert "4 micro-batches" in markdown
 
 
 def test_runs_that_shared_the_machine_or_were_resumed_are_marked(store, make_spec):

@@ -4,19 +4,12 @@ import torch
 from benchmarks import timing
 
 
-class Loader:
-    def __init__(self, size):
-        self.size = size
-
-    def global_size(self, index):
-        return self.size
-
-
 class Trainer:
     """Counts what `TrainingClock` asks for."""
 
-    def __init__(self, steps, size=8):
-        self.train_dataloader = Loader(size)
+    train_dataloader = None
+
+    def __init__(self, steps):
         self.estimated_stepping_batches = steps
         self.global_step = 0
 
@@ -40,13 +33,13 @@ def events(monkeypatch):
 
 
 def run(clock, epochs, batches, size=8):
-    trainer = Trainer(epochs * batches, size)
+    trainer, batch = Trainer(epochs * batches), (None, torch.zeros(size))
     clock.on_train_start(trainer, Module)
     for _ in range(epochs):
         clock.on_train_epoch_start(trainer, Module)
         for index in range(batches):
             trainer.global_step += 1
-            clock.on_train_batch_end(trainer, Module, None, None, index)
+            clock.on_train_batch_end(trainer, Module, None, batch, index)
         clock.on_train_epoch_end(trainer, Module)
     return clock
 
