@@ -27,6 +27,7 @@ from torchvision.datasets import VisionDataset
 
 import lit_models
 from benchmarks import backend, loops, timing
+from benchmarks.errors import UsageError
 from benchmarks.loops import WARMUP_STEPS, Training
 from benchmarks.protocol import Protocol
 from datamodules import ImageDataset
@@ -219,9 +220,18 @@ class Side:
         self._process.join()
 
     def speed(self, loop: str, steps: int, workers: int = 0) -> float:
-        """Examples/sec of a slice of one of the loops."""
-        self._pipe.send((loop, steps, workers))
-        answer = self._pipe.recv()
+        """Examples/sec of a slice of one of the loops.
+
+        Raises:
+            UsageError: its process is no more.
+            Exception: whatever the loop raised.
+        """
+        try:
+            self._pipe.send((loop, steps, workers))
+            answer = self._pipe.recv()
+        except (EOFError, BrokenPipeError):
+            reason = "its process was ended; perhaps the memory ran out"
+            raise UsageError(f"{loop} cannot be timed: {reason}") from None
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -243,11 +253,14 @@ def _serve(
     multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     if is_ours:
         backend.set_up()
-    training = _training(model, dataset, device, image_size, batch_size, is_ours)
+    torch.backends.cudnn.allow_tf32 = False  # all compute in fp32
+    training = None
     with suppress(EOFError, KeyboardInterrupt):
         while True:
             loop, steps, workers = pipe.recv()
             try:
+                if training is None:
+                    training = _training(model, dataset, device, image_size, batch_size, is_ours)
                 if is_ours:
                     answer = OURS[loop](training, steps)
                 else:
@@ -288,4 +301,6 @@ def _training(
     net = lit_models.build(
         model, in_channels=dataset.channels, num_classes=num_classes, image_size=image_size
     ).to(device, memory_format=layout)
+    if hasattr(net, "auxiliary_weight"):
+        raise UsageError(f"{model} has auxiliary classifiers, which other loops cannot train")
     return Training(net, lit_models.entry(model).task, num_classes, protocol, data).idle()

@@ -53,7 +53,8 @@ def on_all_devices(train: Callable[..., RunRecord], spec: RunSpec, *args: object
         RankKilledError: the process of a rank was killed.
         Exception: whatever a rank raised, of this node or of another.
     """
-    # The imports are here already, and neither threads nor a device in use: forking is safe.
+    # The imports are here already, no device is in use, and no thread but one that waits for the
+    # parent: forking is safe.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     threads = max(1, torch.get_num_threads() // spec.devices)
     meeting = Meeting(spec) if spec.num_nodes > 1 else None

@@ -43,8 +43,8 @@ class RunRecord:
     their share of what the device does in a large product of matrices in the same precision.
     `peak_memory_mb` is MiB beyond what the process had before. `fit_seconds` are of the whole
     training; `import_seconds` and `first_step_seconds` from the decision to run to the end of the
-    imports and to the first step, `compile_seconds` those of torch.compile, which are in no other
-    figure but that.
+    imports and to the first step, `compile_seconds` are those of torch.compile, which of the other
+    figures only `first_step_seconds` contains.
 
     `micro_batches` are the parts in which a batch was taken because memory was short. `resumed`
     counts how often the training went on from a checkpoint, `jobs` how many runs shared the

@@ -42,8 +42,8 @@ def check_writable(folder: Path) -> None:
         UsageError: they cannot.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         if isinstance(folder, Path):
+            folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
         else:

@@ -51,8 +51,8 @@ def train(
 ) -> RunRecord:
     """Train, test and time one net as `spec` says, in each of its ranks (see `distributed`).
 
-    If memory runs out in training, it starts anew with each batch cut into twice as many
-    micro-batches; not so on several ranks, which could not agree on it.
+    If memory runs out before the net is trained and tested, the training starts anew with each
+    batch cut into twice as many micro-batches; not so on several ranks, which could not agree.
 
     Args:
         spec: the run.

@@ -80,9 +80,10 @@ def test_bench_on_fashion_mnist(results, protocol, fashion_mnist, data_dir):
 
 def test_help_shows_targets_and_variables():
     shown = make("help").stdout
-    targets = "help|setup|data|bench|describe|study|report|notebook|test|faults|lint|format|clean"
+    targets = "help|setup|data|bench|describe|peers|study|report|notebook|test|faults|lint|format"
+    targets += "|clean"
     variables = "MODELS|DATASET|PROTOCOL|SEEDS|DEVICE|RESULTS|EXECUTOR|JOBS|TIMEOUT|FORCE|PYTHON"
-    variables += "|DEVICES|NUM_NODES|STRATEGY"
+    variables += "|DEVICES|NUM_NODES|STRATEGY|COMPILE"
     assert set(re.findall(r"^  make (\w+) ", shown, re.M)) == set(targets.split("|"))
     assert set(variables.split("|")) <= set(re.findall(r"^  ([A-Z_]+) ", shown, re.M))
 

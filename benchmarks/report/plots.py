@@ -143,7 +143,7 @@ def peers(rows: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     figure, axes = plt.subplots(figsize=(9, 2 + 0.55 * len(models)))
     axes.axvline(1, color="0.3", lw=1)
     for number, loop in enumerate(others):
-        own = rows[rows["loop"] == loop].set_index("model").loc[models]
+        own = rows[rows["loop"] == loop].set_index("model").reindex(models)
         places = np.arange(len(models)) + 0.12 * ((len(others) - 1) / 2 - number)
         middle = own["ratio_median"]
         spread = [middle - own["ratio_q1"], own["ratio_q3"] - middle]

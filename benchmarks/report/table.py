@@ -87,7 +87,7 @@ def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
         + (" †" if (done["sentinel_drift"] > DRIFT).any() else ""),
         "relative speed": _mean(done["relative_speed"], 3),
         "loop efficiency": _mean(done["loop_efficiency"], 2),
-        "bound by": " / ".join(done["bound_by"].dropna().unique()),
+        "bound by": " / ".join(done["bound_by"].dropna().unique()) or None,
         "seconds": _mean(done["fit_seconds"], 0),
         "_rank": mean_iou.fillna(accuracy).mean(),
     }
@@ -119,18 +119,18 @@ def _escape(text: object) -> str:
 def _provenance(rows: pd.DataFrame, left_out: int) -> str:
     versions = ("torch", "lightning", "torchvision", "python")
     facts = {
-        "protocol": _values(rows["protocol"]),
-        "image size": _values(rows["image_size"], " px"),
-        "batch size": _values(rows["batch_size"]),
-        "epochs": _values(rows["epochs"]),
-        "training examples": _values(rows["train_examples"]),
-        "precision": _values(rows["precision"]),
-        "layout": _values(rows["memory_format"]),
-        "seeds": _values(rows["seed"]),
-        "device": _values(rows["device"]),
-        "versions": ", ".join(f"{name} {_values(rows[f'{name}_version'])}" for name in versions),
-        "commit": _values(rows["commit"]),
-        "data": _values(rows["data_source"]),
+        "protocol": values(rows["protocol"]),
+        "image size": values(rows["image_size"], " px"),
+        "batch size": values(rows["batch_size"]),
+        "epochs": values(rows["epochs"]),
+        "training examples": values(rows["train_examples"]),
+        "precision": values(rows["precision"]),
+        "layout": values(rows["memory_format"]),
+        "seeds": values(rows["seed"]),
+        "device": values(rows["device"]),
+        "versions": ", ".join(f"{name} {values(rows[f'{name}_version'])}" for name in versions),
+        "commit": values(rows["commit"]),
+        "data": values(rows["data_source"]),
         "finished": f"{rows['finished_at'].min()} to {rows['finished_at'].max()}",
     }
     text = "; ".join(f"{name}: {value}" for name, value in facts.items() if value)
@@ -160,7 +160,7 @@ def _provenance(rows: pd.DataFrame, left_out: int) -> str:
     return " ".join([text + ".", *notes])
 
 
-def _values(column: pd.Series, unit: str = "") -> str:
+def values(column: pd.Series, unit: str = "") -> str:
     """The distinct values of a column, in words."""
     return " / ".join(
         (f"{value:,.0f}" if isinstance(value, (int, float)) else _escape(value)) + unit

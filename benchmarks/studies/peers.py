@@ -15,20 +15,22 @@ from scipy.stats import gmean
 
 import datamodules
 import lit_models
-from benchmarks import environment, loops, speeds, studies
+from benchmarks import backend, environment, loops, speeds, studies
 from benchmarks.peer_loops import HAS_TIMM, OURS, THEIRS, Side
-from benchmarks.plan import code_digest, digest
+from benchmarks.plan import check_task, code_digest, digest
 from benchmarks.records import identity, now, read_rows
 from benchmarks.report import plots
+from benchmarks.report.table import values
 from benchmarks.storage import write_whole
 
 DATASET = "fashion_mnist"
 SIZES = {"image_size": 96, "batch_size": 64}
 OWN_SIZES = {"lenet": {"image_size": 28, "batch_size": 256}}  # as in the textbook
 
-MEASURING = ("backend", "loops", "peer_loops", "speeds", "timing")  # modules of benchmarks
+# Modules of `benchmarks` that decide what is measured.
+MEASURING = ("backend", "divergence", "loops", "optimization", "peer_loops", "speeds", "timing")
 
-# Rounds of all loops: as many as fit in the time, within limits.
+# Rounds of all loops: as many as would fit in the time at the bare loop's speed, within limits.
 SECONDS, LEAST_ROUNDS, MOST_ROUNDS, SLICE_SECONDS = 60.0, 5, 31, 0.3
 
 NAMES = {
@@ -55,8 +57,10 @@ def run(
     Raises:
         DataError: the dataset is not to be had.
         ModelError: no such model.
+        UsageError: a model that these loops cannot train.
     """
     names = lit_models.select(models, None, datamodules.TASKS[DATASET])
+    check_task(names, DATASET)
     dataset = datamodules.load(DATASET, data_dir)
     where = [dataset.digest, device, torch.__version__, identity(folder.parents[1])]
     for model in names:
@@ -110,10 +114,11 @@ def measure(
         "rounds": rounds,
     }
     stamp = {**environment.describe(device), "data_source": dataset.source, "finished_at": now()}
+    stamp = {name: value for name, value in stamp.items() if name not in backend.settings()}
     rows = []
-    for name, values in samples.items():
+    for name, rates in samples.items():
         row = {"model": model, "loop": name, **settings}
-        measured = {"examples_per_sec": values, "ratio": speeds.ratios(samples, "ours", name)}
+        measured = {"examples_per_sec": rates, "ratio": speeds.ratios(samples, "ours", name)}
         for column, of_rounds in measured.items():
             quartiles = np.quantile(of_rounds, (0.25, 0.5, 0.75))
             names = (f"{column}_{quartile}" for quartile in ("q1", "median", "q3"))
@@ -140,7 +145,7 @@ def table(rows: pd.DataFrame) -> str:
                 "image size": own["image_size"].iloc[0],
                 "batch size": own["batch_size"].iloc[0],
                 **{
-                    f"{name}": f"{row['examples_per_sec_median']:,.0f}"
+                    name: f"{row['examples_per_sec_median']:,.0f}"
                     for name, row in own.set_index("loop").iterrows()
                 },
                 "ours / bare": _with_quartiles(own, "bare"),
@@ -159,7 +164,7 @@ def table(rows: pd.DataFrame) -> str:
             f"{means['textbook']:.2f} of the textbook's, {means['lightning']:.2f} of Lightning's, "
             f"{means['bare']:.2f} of the bare loop's."
         )
-    first = rows.iloc[0]
+    stamps = ("data_source", "device", "torch_version", "lightning_version", "commit")
     caption = (
         "Examples/sec, medians of rounds in which the loops took turns; ratios: median over the "
         "rounds (first to third quartile). Plain SGD, fp32. The first two loops keep the data on "
@@ -167,7 +172,11 @@ def table(rows: pd.DataFrame) -> str:
         "write them, the DataLoader with its fastest number of workers here ({workers}). "
         "{data_source}; device: {device}; torch {torch_version}, lightning {lightning_version}; "
         "commit: {commit}; finished: {finished_at}."
-    ).format(**{**first, "workers": _workers(rows)})
+    ).format(
+        **{name: values(rows[name]) for name in stamps},
+        workers=_workers(rows),
+        finished_at=rows["finished_at"].max(),
+    )
     listed = "\n".join(f"- {sentence}" for sentence in sentences)
     return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{listed}\n\n{caption}"
 

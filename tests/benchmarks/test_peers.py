@@ -82,6 +82,14 @@ def test_a_side_hands_on_its_errors(small_dataset):
         theirs.speed("nonsense", 2)
 
 
+def test_what_cannot_be_trained_in_other_loops_is_refused(small_fashion_mnist, tmp_path, capsys):
+    for model, reason in (("unet", "is for segmentation"), ("googlenet_bn", "auxiliary")):
+        arguments = ["--models", model, "--data_dir", str(small_fashion_mnist)]
+        assert cli.main(["peers", *arguments, "--results", str(tmp_path)]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert reason in line
+
+
 def test_the_best_number_of_workers_is_the_fastest(monkeypatch):
     class Stopwatch:
         def speed(self, loop, steps, workers):

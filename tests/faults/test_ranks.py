@@ -50,7 +50,7 @@ def strike(run_sweep, shared, results, fault, **options):
             Fault("benchmarks.train:initialise", rank=1), EVERY_STEP, marks=pytest.mark.faults
         ),
         pytest.param(
-            Fault("benchmarks.timing:time_steps", rank=1), EVERY_STEP, marks=pytest.mark.faults
+            Fault("benchmarks.speeds:measure", rank=1), EVERY_STEP, marks=pytest.mark.faults
         ),
     ],
     ids=str,
