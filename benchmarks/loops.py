@@ -3,6 +3,7 @@
 Each takes a training and a number of steps, and returns examples/sec.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -179,8 +180,26 @@ def data_loop(training: Training, steps: int) -> float:
 
 def training_flops(training: Training) -> float:
     """FLOPs of training on one example, counted on a real forward and backward pass."""
+    training = training.idle()
     optimizer, (images, labels) = training.optimizer(), training.first_batch()
+    counter = FlopCounterMode(
+        display=False,
+        custom_mapping={torch.ops.aten.convolution_backward: _convolution_backward_flops},
+    )
     # A compiled net would hide its operations from the counter.
-    with torch.compiler.set_stance("force_eager"), FlopCounterMode(display=False) as counter:
+    with torch.compiler.set_stance("force_eager"), counter:
         training.step(optimizer, images, labels)
     return counter.get_total_flops() / len(labels)
+
+
+def _convolution_backward_flops(
+    gradient: list[int], images: list[int], weight: list[int], *others: Any, **kwargs: Any
+) -> int:
+    """As many for each gradient wanted, of images and weights, as the convolution itself takes.
+
+    PyTorch's own formula counts the gradient of the weights of a grouped convolution as if it had
+    one group. The arguments are shapes, and those of aten.convolution_backward.
+    """
+    transposed, wanted = others[4], others[7]
+    positions = math.prod((images if transposed else gradient)[2:])
+    return 2 * images[0] * positions * math.prod(weight) * sum(wanted[:2])

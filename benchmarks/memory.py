@@ -1,6 +1,8 @@
 """How much memory a training takes, and whether an error means that there was not enough."""
 
+import ctypes
 import gc
+import platform
 import re
 from pathlib import Path
 
@@ -61,3 +63,5 @@ def free(device: torch.device) -> None:
     gc.collect()
     if is_accelerator(device):
         torch.accelerator.empty_cache()
+    elif platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

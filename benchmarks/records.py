@@ -40,7 +40,7 @@ class RunRecord:
     take most of the loop.
 
     `train_flops` are all FLOPs of the training, `flops_per_sec` those achieved, `utilisation` is
-    their share of what the device does in a large product of matrices in the same precision.
+    their share of what the device does in a large product of matrices or a wide convolution.
     `peak_memory_mb` is MiB beyond what the process had before. `fit_seconds` are of the whole
     training; `import_seconds` and `first_step_seconds` from the decision to run to the end of the
     imports and to the first step, `compile_seconds` are those of torch.compile, which of the other

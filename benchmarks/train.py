@@ -115,8 +115,8 @@ def train(
     flops_per_example = loops.training_flops(training)
     measured = speeds.measure(training, examples_per_sec, trained.fit_seconds)
     flops_per_sec = flops_per_example * examples_per_sec
-    matmul_flops_per_sec = distributed.total(
-        yardsticks.matmul_flops_per_sec(device, protocol.precision)
+    peak_flops_per_sec = distributed.total(
+        yardsticks.peak_flops_per_sec(device, protocol.precision)
     )
     examples = len(data.train_dataloader().labels)
     last_epoch = trained.history[-1]
@@ -141,7 +141,7 @@ def train(
         peak_memory_mb=progress.peak_memory_mb,
         train_flops=flops_per_example * examples * protocol.epochs,
         flops_per_sec=flops_per_sec,
-        utilisation=flops_per_sec / matmul_flops_per_sec,
+        utilisation=flops_per_sec / peak_flops_per_sec,
         fit_seconds=trained.fit_seconds,
         import_seconds=imported_at - decided_at,
         first_step_seconds=None if first_step_at is None else first_step_at - decided_at,
@@ -182,7 +182,8 @@ def _fit(
     """Build the net, train and test it."""
     protocol = spec.protocol
     seed_everything(spec.seed, verbose=False)
-    data.share(slice(None))  # all ranks initialise from the same examples
+    data.share(slice(None))  # all ranks initialise from the same examples,
+    data.trainer = None  # those of the first epoch, also after an attempt that came further
     net = lit_models.build(
         spec.model,
         in_channels=dataset.channels,

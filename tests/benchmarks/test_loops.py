@@ -113,6 +113,22 @@ def test_flops_are_those_of_forward_and_backward_pass(make_training):
     assert loops.training_flops(training) == 2 * 2 * 3072 * 10
 
 
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_the_flops_of_a_grouped_convolution_are_those_of_its_groups(make_training, groups):
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 1, bias=False),  # the gradient of its image is not wanted
+        nn.Conv2d(8, 16, 3, stride=2, groups=groups, bias=False),
+        nn.ConvTranspose2d(16, 8, 5, groups=groups, bias=False),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 10),
+    )
+    first, second = 3 * 8 * 32**2, 8 * 16 * 9 * 15**2 // groups
+    third, last = 16 * 8 * 25 * 15**2 // groups, 80
+    expected = 2 * (2 * first + 3 * (second + third + last))
+    assert loops.training_flops(make_training(net)) == expected
+
+
 @pytest.mark.parametrize(
     ("precision", "dtype"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)]
 )
