@@ -32,6 +32,7 @@ def ray_sweep(image_folder, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.faults
 def test_a_lost_worker_is_replaced_and_its_run_goes_on_to_the_bit(
     ray_sweep, run_sweep, specs, tmp_path, counted, capfd, monkeypatch
 ):
