@@ -160,5 +160,5 @@ def test_plots_draw_from_the_csv(store):
 
 
 def test_values_in_words():
-    assert table._values(pd.Series([1000.0, 1000.0, 20.0]), " px") == "1,000 px / 20 px"
-    assert table._values(pd.Series([None, "a"])) == "a"
+    assert table.values(pd.Series([1000.0, 1000.0, 20.0]), " px") == "1,000 px / 20 px"
+    assert table.values(pd.Series([None, "a"])) == "a"
