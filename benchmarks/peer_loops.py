@@ -5,15 +5,10 @@ examples/sec. Nets are in PyTorch's default layout, and the optimizer is SGD as 
 """
 
 import importlib.util
-import logging
-import multiprocessing
-import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
-from multiprocessing.connection import Connection
 
 import lightning as L
 import torch
@@ -25,13 +20,10 @@ from torchmetrics.classification import MulticlassAccuracy
 from torchvision import transforms
 from torchvision.datasets import VisionDataset
 
-import lit_models
-from benchmarks import backend, loops, timing
-from benchmarks.errors import UsageError
+from benchmarks import loops, timing
 from benchmarks.loops import WARMUP_STEPS, Training
-from benchmarks.protocol import Protocol
 from datamodules import ImageDataset
-from datamodules.image_data import Batch, DeviceResidentDataModule
+from datamodules.image_data import Batch
 
 HAS_TIMM = importlib.util.find_spec("timm") is not None
 
@@ -182,125 +174,3 @@ OURS = {"ours": loops.trainer_loop, "bare": loops.bare_loop}
 THEIRS = {"textbook": textbook, "lightning": lightning}
 if HAS_TIMM:
     THEIRS["timm"] = timm
-
-
-class Side:
-    """A process in which our loops run, or those of others: each with the settings it would have.
-
-    Args:
-        model: what is trained.
-        dataset: on what.
-        device: where.
-        image_size: height and width in pixels.
-        batch_size: examples a step.
-        is_ours: with our settings of PyTorch and of memory, or with those they come with.
-    """
-
-    def __init__(
-        self,
-        model: str,
-        dataset: ImageDataset,
-        device: torch.device,
-        image_size: int,
-        batch_size: int,
-        is_ours: bool,
-    ) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, there = context.Pipe()
-        arguments = (there, model, dataset, device, image_size, batch_size, is_ours)
-        self._process = context.Process(target=_serve, args=arguments)
-        self._process.start()
-        there.close()
-
-    def __enter__(self) -> "Side":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._pipe.close()
-        self._process.join()
-
-    def speed(self, loop: str, steps: int, workers: int = 0) -> float:
-        """Examples/sec of a slice of one of the loops.
-
-        Raises:
-            UsageError: its process is no more.
-            Exception: whatever the loop raised.
-        """
-        try:
-            self._pipe.send((loop, steps, workers))
-            answer = self._pipe.recv()
-        except (EOFError, BrokenPipeError):
-            reason = "its process was ended; perhaps the memory ran out"
-            raise UsageError(f"{loop} cannot be timed: {reason}") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-def _serve(
-    pipe: Connection,
-    model: str,
-    dataset: ImageDataset,
-    device: torch.device,
-    image_size: int,
-    batch_size: int,
-    is_ours: bool,
-) -> None:
-    """What the process of a side does: whatever it is asked, until nobody asks."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning")
-    # Workers of a DataLoader begin as they do by default, not as this process did.
-    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
-    if is_ours:
-        backend.set_up()
-    torch.backends.cudnn.allow_tf32 = False  # all compute in fp32
-    training = None
-    with suppress(EOFError, KeyboardInterrupt):
-        while True:
-            loop, steps, workers = pipe.recv()
-            try:
-                if training is None:
-                    training = _training(model, dataset, device, image_size, batch_size, is_ours)
-                if is_ours:
-                    answer = OURS[loop](training, steps)
-                else:
-                    answer = THEIRS[loop](Peer(training, dataset, workers), steps)
-            except Exception as error:
-                answer = error
-            pipe.send(answer)
-
-
-def _training(
-    model: str,
-    dataset: ImageDataset,
-    device: torch.device,
-    image_size: int,
-    batch_size: int,
-    is_ours: bool,
-) -> Training:
-    protocol = Protocol(
-        image_size=image_size,
-        epochs=1,
-        batch_size=batch_size,
-        learning_rate=0.05,
-        normalize=False,
-        precision="32-true",
-    )
-    layout = getattr(torch, protocol.memory_format)
-    data = DeviceResidentDataModule(
-        dataset,
-        device,
-        image_size=image_size,
-        batch_size=batch_size,
-        train_examples=None if is_ours else batch_size,  # of theirs, timm's alone are resident
-        normalize=False,
-        memory_format=layout,
-    )
-    torch.manual_seed(0)
-    num_classes = len(dataset.classes)
-    net = lit_models.build(
-        model, in_channels=dataset.channels, num_classes=num_classes, image_size=image_size
-    ).to(device, memory_format=layout)
-    if hasattr(net, "auxiliary_weight"):
-        raise UsageError(f"{model} has auxiliary classifiers, which other loops cannot train")
-    return Training(net, lit_models.entry(model).task, num_classes, protocol, data).idle()

@@ -16,7 +16,8 @@ from scipy.stats import gmean
 import datamodules
 import lit_models
 from benchmarks import backend, environment, loops, speeds, studies
-from benchmarks.peer_loops import HAS_TIMM, OURS, THEIRS, Side
+from benchmarks.peer_loops import HAS_TIMM, OURS, THEIRS
+from benchmarks.peer_sides import Comparison, Side
 from benchmarks.plan import check_task, code_digest, digest
 from benchmarks.records import identity, now, read_rows
 from benchmarks.report import plots
@@ -28,7 +29,10 @@ SIZES = {"image_size": 96, "batch_size": 64}
 OWN_SIZES = {"lenet": {"image_size": 28, "batch_size": 256}}  # as in the textbook
 
 # Modules of `benchmarks` that decide what is measured.
-MEASURING = ("backend", "divergence", "loops", "optimization", "peer_loops", "speeds", "timing")
+MEASURING = (
+    *("backend", "divergence", "loops", "optimization"),
+    *("peer_loops", "peer_sides", "speeds", "timing"),
+)
 
 # Rounds of all loops: as many as would fit in the time at the bare loop's speed, within limits.
 SECONDS, LEAST_ROUNDS, MOST_ROUNDS, SLICE_SECONDS = 60.0, 5, 31, 0.3
@@ -95,8 +99,8 @@ def measure(
     batch_size: int,
 ) -> pd.DataFrame:
     """One row a loop: quartiles of its examples/sec, and of ours over it, round by round."""
-    asked = (model, dataset, device, image_size, batch_size)
-    with Side(*asked, is_ours=True) as ours, Side(*asked, is_ours=False) as theirs:
+    asked = Comparison(model, dataset, device, image_size, batch_size)
+    with Side(asked, is_ours=True) as ours, Side(asked, is_ours=False) as theirs:
         rate = ours.speed("bare", steps=2)
         steps = speeds.steps_in(SLICE_SECONDS, rate, batch_size)
         workers = _best_workers(theirs, steps)

@@ -2,8 +2,9 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks import cli, peer_loops, speeds
-from benchmarks.peer_loops import OURS, THEIRS, ImageFiles, Peer, Side
+from benchmarks import cli, speeds
+from benchmarks.peer_loops import OURS, THEIRS, ImageFiles, Peer
+from benchmarks.peer_sides import Comparison, Side
 from benchmarks.studies import peers
 from datamodules.image_data import DeviceResidentDataModule
 
@@ -56,7 +57,7 @@ def test_an_unknown_model_is_refused_in_one_line(small_fashion_mnist, tmp_path, 
 
 def test_the_textbook_trains_on_the_same_examples(small_dataset):
     """What its loader makes of an image is what the resident data serve."""
-    training = peer_loops._training("lenet", small_dataset, CPU, 32, 8, is_ours=True)
+    training = Comparison("lenet", small_dataset, CPU, 32, 8).training(is_ours=True)
     (images, labels), *_ = Peer(training, small_dataset, 0).loader()
     data = DeviceResidentDataModule(
         small_dataset, CPU, image_size=32, batch_size=80, normalize=False
@@ -68,7 +69,7 @@ def test_the_textbook_trains_on_the_same_examples(small_dataset):
 
 
 def test_images_are_resized_as_files_are(small_dataset):
-    training = peer_loops._training("lenet", small_dataset, CPU, 48, 8, is_ours=True)
+    training = Comparison("lenet", small_dataset, CPU, 48, 8).training(is_ours=True)
     images, _ = next(iter(Peer(training, small_dataset, 0).loader()))
     assert images.shape == (8, 3, 48, 48)
     assert len(ImageFiles(small_dataset, lambda image: image)) == 80
@@ -76,7 +77,7 @@ def test_images_are_resized_as_files_are(small_dataset):
 
 def test_a_side_hands_on_its_errors(small_dataset):
     with (
-        Side("lenet", small_dataset, CPU, 32, 8, is_ours=False) as theirs,
+        Side(Comparison("lenet", small_dataset, CPU, 32, 8), is_ours=False) as theirs,
         pytest.raises(KeyError, match="nonsense"),
     ):
         theirs.speed("nonsense", 2)
