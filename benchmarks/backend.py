@@ -1,9 +1,11 @@
-"""Settings of PyTorch that are chosen once, the same for every run of every net, and recorded."""
+"""Settings that are chosen once, the same for every run of every net, and recorded."""
 
 import ctypes
 import gc
+import logging
 import os
 import platform
+import warnings
 
 import torch
 
@@ -26,6 +28,12 @@ def set_up() -> None:
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
+
+
+def quieten() -> None:
+    """Leave out what Lightning says of its own defaults; nothing here depends on them."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
 
 
 def settings() -> dict[str, str | int | bool]:

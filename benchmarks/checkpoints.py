@@ -68,9 +68,9 @@ class CheckpointFile(CheckpointIO):
         return self.path
 
     @property
-    def micro_batches(self) -> int:
-        """Parts in which the training that was found takes a batch."""
-        return self._content[_STATE]["micro_batches"]
+    def micro_batch_size(self) -> int | None:
+        """Examples that go through the net at once in the training that was found; None: all."""
+        return self._content[_STATE]["micro_batch_size"]
 
     def load_checkpoint(self, path: Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
         content, self._content = self._content, None
@@ -171,7 +171,7 @@ class Checkpoints(Checkpoint):
             "history": module.history,
             "resumed": self.resumed,
             "jobs": self.jobs,
-            "micro_batches": module.micro_batches,
+            "micro_batch_size": module.micro_batch_size,
             "seconds": self._seconds,
             "peak_memory_mb": self.peak_memory_mb,
             "threads": torch.get_num_threads(),

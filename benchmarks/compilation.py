@@ -18,10 +18,12 @@ def compile_net(training: Training) -> float:
     before = copy.deepcopy(net.state_dict())
     began = timing.now(device)
     # The memory of a graph is used again by its next call, gradients that should add up included.
-    has_graphs = device.type == "cuda" and training.micro_batches == 1
+    has_graphs = device.type == "cuda" and training.micro_batch_size is None
     net.compile(mode="reduce-overhead" if has_graphs else None, dynamic=False)
     optimizer, (images, labels) = training.idle().optimizer(), training.first_batch()
-    sizes = {len(labels), len(training.data.train_dataloader().labels) % len(labels) or len(labels)}
+    loader = training.data.train_dataloader()
+    # Of several devices each has but its share of a batch, and may have none of a small one.
+    sizes = {len(range(loader.global_size(i))[loader.share]) for i in (0, len(loader) - 1)} - {0}
     devices = [device] if timing.is_accelerator(device) else []
     with torch.random.fork_rng(devices, device_type=device.type):
         # Of graphs the first call warms up, and the second records.

@@ -41,7 +41,7 @@ class Training:
         num_classes: number of classes.
         protocol: the recipe.
         data: the examples; they say on which device the net is trained.
-        micro_batches: parts in which a batch is taken.
+        micro_batch_size: examples that go through the net at once; None: the whole batch.
         options: makes what the Trainer is told about devices.
     """
 
@@ -50,7 +50,7 @@ class Training:
     num_classes: int
     protocol: Protocol
     data: DeviceResidentDataModule
-    micro_batches: int = 1
+    micro_batch_size: int | None = None
     options: Callable[[], dict[str, Any]] = lambda: {"devices": 1}
 
     @property
@@ -64,7 +64,7 @@ class Training:
             partial(make_optimizer, protocol=self.protocol),
             partial(make_scheduler, protocol=self.protocol),
             clip_norm=self.protocol.clip_norm,
-            micro_batches=self.micro_batches,
+            micro_batch_size=self.micro_batch_size,
         )
 
     def trainer(
@@ -98,7 +98,7 @@ class Training:
         """One training step in bare PyTorch."""
         optimizer.zero_grad()
         with self.autocast():
-            passes = list(backpropagate(self.net, images, labels, self.micro_batches))
+            passes = list(backpropagate(self.net, images, labels, self.micro_batch_size))
         if self.protocol.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.protocol.clip_norm)
         optimizer.step()

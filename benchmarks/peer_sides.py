@@ -1,8 +1,6 @@
 """The processes in which our loops, and those of others, take turns to train the same net."""
 
-import logging
 import multiprocessing
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -119,8 +117,7 @@ class Side:
 
 def _serve(pipe: Connection, comparison: Comparison, is_ours: bool) -> None:
     """What the process of a side does: whatever it is asked, until nobody asks."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning")
+    backend.quieten()
     # Workers of a DataLoader begin as they do by default, not as this process did.
     multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     if is_ours:

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from multiprocessing.pool import ExceptionWithTraceback
 import torch
 import torch.distributed as dist
 
+from benchmarks import processes
 from benchmarks.checkpoints import StoppedError
 from benchmarks.nodes import Meeting, connect, node_rank
 from benchmarks.plan import RunSpec
@@ -24,9 +24,6 @@ from benchmarks.records import RunRecord
 _SECONDS_TO_FAIL = 1.0
 
 _TICK = 0.5  # seconds between two looks at other nodes
-
-# For what libraries do when a process ends.
-_SECONDS_TO_EXIT = 10.0
 
 
 class RankKilledError(RuntimeError):
@@ -106,7 +103,7 @@ def _first_outcome(ranks: list[_Rank], meeting: Meeting | None) -> RunRecord:
             try:
                 outcome = receiver.recv()
             except (EOFError, OSError):
-                rank.process.join(_SECONDS_TO_EXIT)
+                rank.process.join(processes.SECONDS_TO_EXIT)
                 raise _cause_of_death(rank) from None
             if isinstance(outcome, Exception):
                 failure = failure or outcome
@@ -118,23 +115,14 @@ def _first_outcome(ranks: list[_Rank], meeting: Meeting | None) -> RunRecord:
     if failure is not None:
         raise failure
     for rank in ranks:
-        rank.process.join(_SECONDS_TO_EXIT)
+        rank.process.join(processes.SECONDS_TO_EXIT)
     return record
 
 
 def _cause_of_death(rank: _Rank) -> RuntimeError:
     status = rank.process.exitcode
-    if status is None or status >= 0:
-        return RuntimeError(f"the process of rank {rank.number} ended with status {status}")
-    reason = f"the process of rank {rank.number} was killed by {signal.Signals(-status).name}"
-    if -status == signal.SIGKILL:
-        reason += "; perhaps the memory ran out"
-    return RankKilledError(reason)
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    error = RankKilledError if processes.was_killed(status) else RuntimeError
+    return error(f"the process of rank {rank.number} {processes.cause_of_death(status)}")
 
 
 def _run(
@@ -147,9 +135,7 @@ def _run(
     *args: object,
 ) -> None:
     """What the process of a rank does: train with the others, and send its record or its error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until there is something to save
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    processes.begin()
     torch.set_num_threads(threads)
     # By these, and the process group, Lightning knows that it need not begin any process.
     os.environ |= {"LOCAL_RANK": str(local_rank), "NODE_RANK": str(node_rank(spec.num_nodes))}

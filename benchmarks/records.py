@@ -34,10 +34,10 @@ class RunRecord:
     Accuracies are of examples, or, for segmentation, of pixels. Rates are examples a second:
     `examples_per_sec` of the training, `step_`, `textbook_` and `data_examples_per_sec` of the bare
     loop, the textbook's and the data alone (see benchmarks/loops.py), medians of the samples in
-    `speeds`, and `sentinel_examples_per_sec` of a reference workload before and after the training
-    (benchmarks/yardsticks.py); `relative_speed` is the first in terms of the last, `sentinel_drift`
-    how far that moved meanwhile, 0.05 being 5 %. `bound_by` says whether net, data or framework
-    take most of the loop.
+    `speeds`, and `reference_examples_per_sec` of a reference workload before and after the training
+    (benchmarks/yardsticks.py); `relative_speed` is the first in terms of the last, and
+    `reference_drift` how far that moved meanwhile, 0.05 being 5 %. `bound_by` says whether net,
+    data or framework take most of the loop.
 
     `train_flops` are all FLOPs of the training, `flops_per_sec` those achieved, `utilisation` is
     their share of what the device does in a large product of matrices or a wide convolution.
@@ -74,8 +74,8 @@ class RunRecord:
     bound_by: str | None = None
     textbook_examples_per_sec: float | None = None
     data_examples_per_sec: float | None = None
-    sentinel_examples_per_sec: float | None = None
-    sentinel_drift: float | None = None
+    reference_examples_per_sec: float | None = None
+    reference_drift: float | None = None
     relative_speed: float | None = None
     peak_memory_mb: float | None = None
     train_flops: float | None = None

@@ -9,8 +9,6 @@ import torch
 
 from datamodules.image_data import DeviceLoader
 
-WARMUP_STEPS = 5
-
 
 def is_accelerator(device: torch.device) -> bool:
     """Whether work is queued on this device, and waited for, by `torch.accelerator`."""
@@ -40,7 +38,7 @@ class TrainingClock(L.Callback):
         warmup: number of first steps; of a training of few steps, half of them.
     """
 
-    def __init__(self, warmup: int = WARMUP_STEPS) -> None:
+    def __init__(self, warmup: int = 5) -> None:
         self.warmup = warmup
         self.examples = 0
         self.seconds = 0.0

@@ -1,9 +1,7 @@
 """One run from start to end, in one process."""
 
-import logging
 import sys
 import time
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -37,7 +35,7 @@ from benchmarks.timing import TrainingClock
 from datamodules import DataError, ImageDataset
 from datamodules.image_data import DeviceResidentDataModule
 
-INIT_EXAMPLES = 128  # seen by a data-dependent initialisation
+INIT_EXAMPLES = 64  # seen by a data-dependent initialisation
 
 
 def train(
@@ -51,8 +49,8 @@ def train(
 ) -> RunRecord:
     """Train, test and time one net as `spec` says, in each of its ranks (see `distributed`).
 
-    If memory runs out before the net is trained and tested, the training starts anew with each
-    batch cut into twice as many micro-batches; not so on several ranks, which could not agree.
+    If memory runs out, the training starts anew with each batch cut into micro-batches half as
+    large; not so on several ranks, which could not agree.
 
     Args:
         spec: the run.
@@ -70,7 +68,7 @@ def train(
     """
     imported_at = time.time()
     decided_at = decided_at or imported_at
-    _quieten()
+    backend.quieten()
     backend.set_up()
     protocol, device = spec.protocol, torch.device(spec.device)
     peak = memory.PeakMemory(device)
@@ -91,30 +89,28 @@ def train(
     )
     file = CheckpointFile(checkpoint) if checkpoint else None
     saved = file.find() if file else None
-    micro_batches = file.micro_batches if saved else 1
+    micro_batch_size = file.micro_batch_size if saved else None
     reference_before = distributed.total(yardsticks.reference_examples_per_sec(device))
     while True:
+        size = micro_batch_size or protocol.batch_size
         clock, watch = TrainingClock(), DivergenceWatch()
         progress = Checkpoints(checkpoint, checkpoint_seconds, clock, watch, peak, jobs)
         try:
-            trained = _fit(spec, dataset, data, file, saved, micro_batches, progress, progress_bar)
+            trained = _attempt(
+                spec, dataset, data, file, saved, micro_batch_size, progress, progress_bar
+            )
             break
         except Exception as error:
-            can_split = spec.strategy != DDP and micro_batches < protocol.batch_size
+            can_split = spec.strategy != DDP and size > 1
             if not (can_split and memory.is_out_of_memory(error)):
                 raise
         memory.free(device)
-        micro_batches, saved = 2 * micro_batches, None
-        attempt = f"each batch comes in {micro_batches} micro-batches"
+        micro_batch_size, saved = ceil(size / 2), None
+        attempt = f"{micro_batch_size} examples go through the net at once"
         print(f"\nbenchmarks: {spec.title}: out of memory; {attempt}", file=sys.stderr)
-    examples_per_sec = clock.examples_per_sec
-    reference_after = distributed.total(yardsticks.reference_examples_per_sec(device))
-    reference = (reference_before + reference_after) / 2
-
-    training = trained.training
-    flops_per_example = loops.training_flops(training)
-    measured = speeds.measure(training, examples_per_sec, trained.fit_seconds)
-    flops_per_sec = flops_per_example * examples_per_sec
+    examples_per_sec, measured = clock.examples_per_sec, trained.speeds
+    reference = (reference_before + trained.reference_after) / 2
+    flops_per_sec = trained.flops_per_example * examples_per_sec
     peak_flops_per_sec = distributed.total(
         yardsticks.peak_flops_per_sec(device, protocol.precision)
     )
@@ -135,11 +131,11 @@ def train(
         bound_by=measured.bound_by,
         textbook_examples_per_sec=measured.medians["textbook"],
         data_examples_per_sec=measured.medians["data"],
-        sentinel_examples_per_sec=reference,
-        sentinel_drift=abs(reference_after / reference_before - 1),
+        reference_examples_per_sec=reference,
+        reference_drift=abs(trained.reference_after / reference_before - 1),
         relative_speed=examples_per_sec / reference,
         peak_memory_mb=progress.peak_memory_mb,
-        train_flops=flops_per_example * examples * protocol.epochs,
+        train_flops=trained.flops_per_example * examples * protocol.epochs,
         flops_per_sec=flops_per_sec,
         utilisation=flops_per_sec / peak_flops_per_sec,
         fit_seconds=trained.fit_seconds,
@@ -147,7 +143,7 @@ def train(
         first_step_seconds=None if first_step_at is None else first_step_at - decided_at,
         compile_seconds=trained.compile_seconds,
         weights_digest=trained.weights_digest,
-        micro_batches=micro_batches,
+        micro_batches=ceil(protocol.batch_size / size),
         resumed=progress.resumed,
         jobs=progress.jobs,
         train_examples=examples,
@@ -160,26 +156,28 @@ def train(
 
 @dataclass(frozen=True)
 class _Trained:
-    training: Training
     cost: lit_models.Cost
     compile_seconds: float | None
     fit_seconds: float
     history: list[dict[str, float]]
     scores: dict[str, float]
     weights_digest: str
+    reference_after: float
+    flops_per_example: float
+    speeds: speeds.Speeds
 
 
-def _fit(
+def _attempt(
     spec: RunSpec,
     dataset: ImageDataset,
     data: DeviceResidentDataModule,
     file: CheckpointFile | None,
     saved: Path | None,
-    micro_batches: int,
+    micro_batch_size: int | None,
     progress: Checkpoints,
     progress_bar: bool,
 ) -> _Trained:
-    """Build the net, train and test it."""
+    """Build the net, train, test and time it."""
     protocol = spec.protocol
     seed_everything(spec.seed, verbose=False)
     data.share(slice(None))  # all ranks initialise from the same examples,
@@ -199,7 +197,7 @@ def _fit(
     data.share(distributed.share())
     options = partial(distributed.trainer_options, spec)
     training = Training(
-        net, spec.task, len(dataset.classes), protocol, data, micro_batches, options
+        net, spec.task, len(dataset.classes), protocol, data, micro_batch_size, options
     )
     compile_seconds = compile_net(training) if protocol.compile else None
 
@@ -221,22 +219,19 @@ def _fit(
     progress.note_peak_memory()
     (scores,) = trainer.test(module, datamodule=data, verbose=False)
     evaluated_on = "validation" if protocol.validation_examples else "test"
+    digest = checkpoints.weights_digest(net)  # before timing changes the net
     return _Trained(
-        training,
         cost,
         compile_seconds,
         fit_seconds,
         module.history,
         {name.replace("test", evaluated_on): score for name, score in scores.items()},
-        checkpoints.weights_digest(net),
+        digest,
+        distributed.total(yardsticks.reference_examples_per_sec(data.device)),
+        loops.training_flops(training),
+        speeds.measure(training, progress.clock.examples_per_sec, fit_seconds),
     )
 
 
 def _progress_bar() -> TQDMProgressBar:
     return TQDMProgressBar(refresh_rate=10, process_position=1)
-
-
-def _quieten() -> None:
-    """Leave out what Lightning says of its own defaults; nothing here depends on them."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning")

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.utilities import dim_zero_cat
 
 # Of a micro-batch its labels and, detached, logits, losses and share of the loss of the batch.
 MicroBatch = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -35,7 +36,7 @@ def backpropagate(
     net: nn.Module,
     images: Tensor,
     labels: Tensor,
-    micro_batches: int = 1,
+    micro_batch_size: int | None = None,
     backward: Callable[[Tensor], None] = Tensor.backward,
 ) -> Iterator[MicroBatch]:
     """The forward and backward pass of a batch, cut into micro-batches that share its gradient.
@@ -43,31 +44,49 @@ def backpropagate(
     The gradients add up to that of the whole batch; only what a net computes over its batch, as
     batch normalisation does, is of the micro-batch. Losses and loss are those of `forward_loss`.
     """
-    parts = max(1, min(micro_batches, len(labels)))  # several devices may leave one with none
-    for some_images, some_labels in zip(images.chunk(parts), labels.chunk(parts), strict=True):
+    size = micro_batch_size or max(1, len(labels))  # several devices may leave one with none
+    for some_images, some_labels in zip(images.split(size), labels.split(size), strict=True):
         logits, losses, loss = forward_loss(net, some_images, some_labels)
-        if parts > 1:
+        if len(some_labels) < len(labels):
             loss = loss * (len(some_labels) / len(labels))
         backward(loss)
         yield some_labels, logits.detach(), losses.detach(), loss.detach()
 
 
 class TrainScores(Metric):
-    """Mean loss and accuracy over labels, each counted once; adds up without reading back."""
+    """Mean loss and accuracy over labels, each counted once; adds up without reading back.
+
+    What small batches bring is kept until it is worth a computation.
+    """
+
+    KEPT = 8192  # labels
 
     def __init__(self) -> None:
         super().__init__()
         self.add_state("loss", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("correct", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+        for name in ("labels", "logits", "losses"):
+            self.add_state(name, [], dist_reduce_fx="cat")
 
     def update(self, labels: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self.labels.append(labels)
+        self.logits.append(logits.clone())  # of a CUDA graph, the next step would overwrite them
+        self.losses.append(losses)
+        if len(self.labels) * labels.numel() >= self.KEPT:
+            self._add_up()
+
+    def compute(self) -> dict[str, Tensor]:
+        if len(self.labels):
+            self._add_up()
+        return {"loss": self.loss / self.count, "train_accuracy": self.correct / self.count}
+
+    def _add_up(self) -> None:
+        labels, logits, losses = map(dim_zero_cat, (self.labels, self.logits, self.losses))
         self.loss.add_(losses.sum(dtype=torch.float32))
         self.correct.add_((logits.argmax(1) == labels).sum())
         self.count.add_(labels.numel())
-
-    def compute(self) -> dict[str, Tensor]:
-        return {"loss": self.loss / self.count, "train_accuracy": self.correct / self.count}
+        self.labels, self.logits, self.losses = [], [], []
 
 
 class LitClassifier(L.LightningModule):
@@ -85,7 +104,8 @@ class LitClassifier(L.LightningModule):
         optimizer: makes the optimizer of the parameters.
         scheduler: makes the schedule, stepped every batch, from optimizer and number of steps.
         clip_norm: largest norm of the gradient over all parameters; None: not clipped.
-        micro_batches: parts in which a batch is taken, its gradients added up.
+        micro_batch_size: examples that go through the net at once, the gradients of a batch added
+            up; None: the whole batch.
     """
 
     def __init__(
@@ -95,13 +115,13 @@ class LitClassifier(L.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer, int], LRScheduler],
         clip_norm: float | None = None,
-        micro_batches: int = 1,
+        micro_batch_size: int | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.net = net
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        self.clip_norm, self.micro_batches = clip_norm, micro_batches
+        self.clip_norm, self.micro_batch_size = clip_norm, micro_batch_size
         self.train_scores = TrainScores()
         # Its checks of the values would wait for the device at every step.
         test_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
@@ -130,7 +150,7 @@ class LitClassifier(L.LightningModule):
         optimizer.zero_grad()
         # Lightning's exchanges gradients between devices, and costs four rounds of its hooks.
         backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
-        passes = backpropagate(self.net, images, labels, self.micro_batches, backward)
+        passes = backpropagate(self.net, images, labels, self.micro_batch_size, backward)
         for some_labels, logits, losses, loss in passes:
             self.train_scores.update(some_labels, logits, losses)
             total = total + loss

@@ -22,7 +22,7 @@ class LitSegmenter(LitClassifier):
         net: maps images (N, C, H, W) to logits (N, num_classes, H, W); labels are (N, H, W).
         num_classes: number of classes, background included.
         optimizer: as of `LitClassifier`.
-        scheduler, clip_norm, micro_batches: as of `LitClassifier`.
+        scheduler, clip_norm, micro_batch_size: as of `LitClassifier`.
     """
 
     def __init__(
@@ -32,8 +32,8 @@ class LitSegmenter(LitClassifier):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer, int], LRScheduler],
         clip_norm: float | None = None,
-        micro_batches: int = 1,
+        micro_batch_size: int | None = None,
     ) -> None:
-        super().__init__(net, num_classes, optimizer, scheduler, clip_norm, micro_batches)
+        super().__init__(net, num_classes, optimizer, scheduler, clip_norm, micro_batch_size)
         mean_iou = MulticlassJaccardIndex(num_classes, average="macro", validate_args=False)
         self.test_metrics.add_metrics({"test_mean_iou": mean_iou})

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import processes
 from benchmarks.checkpoints import SECONDS, StoppedError
 from benchmarks.divergence import DivergedError
 from benchmarks.executors import Outcome
@@ -110,7 +110,7 @@ class LocalExecutor:
                 record = worker.receiver.recv()
             except (EOFError, OSError):
                 record = None  # it died before it had sent one
-            worker.process.join(_SECONDS_TO_EXIT)
+            worker.process.join(processes.SECONDS_TO_EXIT)
         worker.process.kill()
         worker.process.join()
         worker.receiver.close()
@@ -118,7 +118,12 @@ class LocalExecutor:
             reason = f"took longer than {self.timeout:g} seconds"
             record = RunRecord.of(worker.spec, status=TIMEOUT, error=reason)
         elif record is None and not self._stopping:
-            record = _record_of_death(worker.spec, worker.process.exitcode)
+            status = worker.process.exitcode
+            record = RunRecord.of(
+                worker.spec,
+                status=KILLED if processes.was_killed(status) else FAILED,
+                error=f"its process {processes.cause_of_death(status)}",
+            )
         return record
 
 
@@ -128,10 +133,6 @@ class _Worker:
     process: multiprocessing.Process
     receiver: connection.Connection
     deadline: float
-
-
-# For what libraries do when a process ends, once its record is there.
-_SECONDS_TO_EXIT = 10.0
 
 
 @cache
@@ -150,21 +151,6 @@ def _context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _record_of_death(spec: RunSpec, status: int) -> RunRecord:
-    if status >= 0:
-        reason = f"its process ended with status {status}"
-        return RunRecord.of(spec, status=FAILED, error=reason)
-    reason = f"its process was killed by {signal.Signals(-status).name}"
-    if -status == signal.SIGKILL:
-        reason += "; perhaps the memory ran out"
-    return RunRecord.of(spec, status=KILLED, error=reason)
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
 def _run(
     spec: RunSpec,
     checkpoint: Path,
@@ -173,9 +159,7 @@ def _run(
     decided_at: float,
 ) -> None:
     """What a process of a run does: train, and send the record."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until there is something to save
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    processes.begin()
     from benchmarks.ranks import RankKilledError, on_all_devices
     from benchmarks.train import train
 

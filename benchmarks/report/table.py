@@ -84,7 +84,7 @@ def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
         },
         "mean IoU": _mean(mean_iou, 3),
         "examples/sec": _mean(done["examples_per_sec"], 0)
-        + (" †" if (done["sentinel_drift"] > DRIFT).any() else ""),
+        + (" †" if (done["reference_drift"] > DRIFT).any() else ""),
         "relative speed": _mean(done["relative_speed"], 3),
         "loop efficiency": _mean(done["loop_efficiency"], 2),
         "bound by": " / ".join(done["bound_by"].dropna().unique()) or None,
@@ -141,7 +141,7 @@ def _provenance(rows: pd.DataFrame, left_out: int) -> str:
         notes.append(
             f"Up to {shared:.0f} runs shared the machine: do not compare their speeds with others."
         )
-    if (rows["sentinel_drift"] > DRIFT).any():
+    if (rows["reference_drift"] > DRIFT).any():
         notes.append(
             "†: meanwhile the reference workload became faster or slower by more than "
             f"{100 * DRIFT:.0f} %, so that this speed is a rough one."

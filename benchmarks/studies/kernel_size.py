@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.benchmark import Timer
 
 import lit_models
-from benchmarks import environment, studies
+from benchmarks import backend, environment, studies
 from benchmarks.plan import code_digest, digest
 from benchmarks.records import identity, now
 from benchmarks.report import plots
@@ -36,7 +36,7 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = 
     Returns:
         The table in markdown.
     """
-    code = code_digest([__name__])
+    code = code_digest([__name__, "benchmarks.backend"])
     key = digest([SETTINGS, code, device, torch.__version__, identity(folder.parents[1])])[:16]
     if force or not studies.is_measured(folder, key):
         rows = measure(torch.device(device)).assign(key=key)
@@ -55,6 +55,7 @@ def rebuild(folder: Path) -> str:
 
 def measure(device: torch.device) -> pd.DataFrame:
     """One row a kernel size: cost in theory, median and quartiles of the times in ms."""
+    backend.set_up()
     channels, size = SETTINGS["in_channels"], SETTINGS["image_size"]
     images = torch.randn(
         SETTINGS["batch_size"], channels, size, size, device=device, requires_grad=True

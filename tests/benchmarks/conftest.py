@@ -42,7 +42,7 @@ def make_spec(small_data, small_dataset):
 def make_training(make_spec, small_dataset):
     """Makes the Training of a net on 80 images, with protocol fields overridden."""
 
-    def make(net, micro_batches=1, device="cpu", **fields):
+    def make(net, micro_batch_size=None, device="cpu", **fields):
         protocol = make_spec(**fields).protocol
         data = DeviceResidentDataModule(
             small_dataset,
@@ -52,7 +52,7 @@ def make_training(make_spec, small_dataset):
             augmentation=protocol.augmentation,
             memory_format=getattr(torch, protocol.memory_format),
         )
-        return Training(net, CLASSIFICATION, 10, protocol, data, micro_batches)
+        return Training(net, CLASSIFICATION, 10, protocol, data, micro_batch_size)
 
     return make
 

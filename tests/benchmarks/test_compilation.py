@@ -52,12 +52,19 @@ def check_compiled(training):
             assert loop(training, 6) > 0  # over the smaller last batch of an epoch
 
 
-@pytest.mark.parametrize("micro_batches", [1, 3])
+@pytest.mark.parametrize("micro_batch_size", [None, 3])
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.usefixtures("without_a_compiler")
-def test_to_compile_has_no_effect_on_the_training(make_training, precision, micro_batches):
+def test_to_compile_has_no_effect_on_the_training(make_training, precision, micro_batch_size):
     fields = {"batch_size": 30, "precision": precision}
-    check_compiled(make_training(Net(3, 10), micro_batches, **fields))
+    check_compiled(make_training(Net(3, 10), micro_batch_size, **fields))
+
+
+@pytest.mark.usefixtures("without_a_compiler")
+def test_one_of_several_devices_compiles_for_its_share(make_training):
+    training = make_training(Net(3, 10), batch_size=30)
+    training.data.share(slice(1, None, 2))
+    check_compiled(training)
 
 
 @pytest.mark.usefixtures("without_a_compiler")

@@ -68,15 +68,15 @@ def test_the_textbooks_clock_waits_for_the_device_at_every_reading(make_training
             assert accelerator[number - 1] == "synchronize"
 
 
-@pytest.mark.parametrize("micro_batches", [1, 3])
-def test_a_bare_step_is_that_of_the_trainer(make_training, micro_batches):
+@pytest.mark.parametrize("micro_batch_size", [None, 3])
+def test_a_bare_step_is_that_of_the_trainer(make_training, micro_batch_size):
     """The same weights after an epoch in either, with clipping and a constant rate."""
     first, fields = lenet().state_dict(), {"schedule": "constant", "clip_norm": 0.3}
     trained = []
     for is_bare in (True, False):
         net = lenet()
         net.load_state_dict(first)
-        training = make_training(net, micro_batches, **fields)
+        training = make_training(net, micro_batch_size, **fields)
         if is_bare:
             optimizer = training.optimizer()
             for batch in training.data.train_dataloader():
@@ -109,7 +109,7 @@ def test_flops_are_those_of_forward_and_backward_pass(make_training):
 
     training = make_training(Linear())
     assert loops.training_flops(training) == 2 * 2 * 3072 * 10  # output, and gradient of the weight
-    training = make_training(Linear(), micro_batches=4)
+    training = make_training(Linear(), micro_batch_size=4)
     assert loops.training_flops(training) == 2 * 2 * 3072 * 10
 
 
@@ -142,13 +142,13 @@ def test_every_loop_computes_in_the_precision_of_the_protocol(make_training, pre
         assert seen == {dtype}
 
 
-@pytest.mark.parametrize("micro_batches", [1, 3])
+@pytest.mark.parametrize("micro_batch_size", [None, 3])
 def test_no_callback_of_a_run_reads_a_value_back_within_an_epoch(
-    make_training, monkeypatch, micro_batches
+    make_training, monkeypatch, micro_batch_size
 ):
     monkeypatch.setattr(divergence, "SECONDS", 1e9)
     fields = {"augmentation": "[flip,crop,cutout]", "schedule": "one_cycle"}
-    training = make_training(lenet(), micro_batches, **fields)
+    training = make_training(lenet(), micro_batch_size, **fields)
     clock, watch, guarded = TrainingClock(), DivergenceWatch(), Guarded(NoReading())
     memory = PeakMemory(training.device)
     progress = Checkpoints(None, 1e9, clock, watch, memory, jobs=1)
@@ -159,8 +159,8 @@ def test_no_callback_of_a_run_reads_a_value_back_within_an_epoch(
     assert guarded.steps == 10
 
 
-@pytest.mark.parametrize("micro_batches", [1, 3])
-def test_batches_and_steps_stay_on_their_device(make_training, monkeypatch, micro_batches):
+@pytest.mark.parametrize("micro_batch_size", [None, 3])
+def test_batches_and_steps_stay_on_their_device(make_training, monkeypatch, micro_batch_size):
     # PyTorch has no fused optimizers for this device.
     monkeypatch.setattr(
         loops,
@@ -169,7 +169,7 @@ def test_batches_and_steps_stay_on_their_device(make_training, monkeypatch, micr
     )
     fields = {"augmentation": "[flip,crop,cutout]", "image_size": 40}
     net = lit_models.build("lenet", in_channels=3, image_size=40)
-    training = make_training(net, micro_batches, "meta", **fields)
+    training = make_training(net, micro_batch_size, "meta", **fields)
     steps = training.optimizer()
     batches = iter(training.data.train_dataloader())
     training.step(steps, *next(batches))  # the order of the epoch is drawn on the CPU

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import memory
+from benchmarks import memory, speeds
 from benchmarks import sweep as sweeps
 from benchmarks.checkpoints import CheckpointFile
 from benchmarks.executors import local
@@ -143,8 +143,8 @@ def test_a_batch_too_large_comes_in_micro_batches(make_hungry_spec, tmp_path, ca
     record = train(make_hungry_spec("hungry"), tmp_path)
     assert (record.status, record.micro_batches, record.batch_size) == (OK, 4, 32)
     lines = capsys.readouterr().err.strip().splitlines()
-    told = [line.rpartition("each batch comes in ")[2] for line in lines if "out of memory" in line]
-    assert told == ["2 micro-batches", "4 micro-batches"]
+    told = [line.rpartition("out of memory; ")[2] for line in lines if "out of memory" in line]
+    assert told == [f"{size} examples go through the net at once" for size in (16, 8)]
     whole = train(make_hungry_spec("modest"), tmp_path)
     assert whole.micro_batches == 1
     for ours, theirs in zip(record.history, whole.history, strict=True):
@@ -169,7 +169,7 @@ def test_a_checkpoint_of_micro_batches_goes_on_in_as_many(make_hungry_spec, tmp_
             train(spec, tmp_path, checkpoint=path)
     file = CheckpointFile(path)
     assert file.find()
-    assert file.micro_batches == 4
+    assert file.micro_batch_size == 8
     attempts = []
     monkeypatch.setattr("benchmarks.train.memory.free", attempts.append)
     resumed = train(spec, tmp_path, checkpoint=path)
@@ -177,6 +177,19 @@ def test_a_checkpoint_of_micro_batches_goes_on_in_as_many(make_hungry_spec, tmp_
     assert (resumed.resumed, resumed.micro_batches) == (1, 4)
     assert resumed.weights_digest == whole.weights_digest
     assert resumed.history == whole.history
+
+
+def test_memory_that_runs_out_while_the_net_is_timed(make_hungry_spec, tmp_path, monkeypatch):
+    measure = speeds.measure
+
+    def measure_parts(training, *args):
+        if training.micro_batch_size is None:
+            raise torch.OutOfMemoryError
+        return measure(training, *args)
+
+    monkeypatch.setattr(speeds, "measure", measure_parts)
+    record = train(make_hungry_spec("modest"), tmp_path)
+    assert (record.status, record.micro_batches) == (OK, 2)
 
 
 def test_a_net_that_takes_not_even_one_image_fails(make_hungry_spec, tmp_path):

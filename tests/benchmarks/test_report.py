@@ -16,7 +16,7 @@ VALUES = {
     "test_accuracy": 0.75,
     "examples_per_sec": 1_234.5,
     "relative_speed": 0.1234,
-    "sentinel_drift": 0.01,
+    "reference_drift": 0.01,
     "loop_efficiency": 0.987,
     "bound_by": "net",
     "fit_seconds": 12.3,
@@ -123,7 +123,7 @@ def test_devices_are_not_mixed_in_silence(store, make_spec):
 def test_rough_speeds_and_micro_batches_are_marked(store, make_spec):
     assert "†" not in rebuild(store)[1]
     spec = make_spec("googlenet")
-    unsteady = {**VALUES, "sentinel_drift": 0.06, "micro_batches": 4}
+    unsteady = {**VALUES, "reference_drift": 0.06, "micro_batches": 4}
     store.write(spec, RunRecord.of(spec, **unsteady))
     _, markdown = rebuild(store)
     rows = cells(markdown)

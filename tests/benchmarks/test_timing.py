@@ -46,7 +46,7 @@ def run(clock, epochs, batches, size=8):
 
 def test_the_first_steps_are_not_timed(events):
     clock = run(timing.TrainingClock(), epochs=2, batches=20)
-    assert clock.examples == 8 * (40 - timing.WARMUP_STEPS)
+    assert clock.examples == 8 * (40 - clock.warmup)
 
 
 def test_a_short_training_is_timed_too(events):

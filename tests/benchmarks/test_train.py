@@ -20,7 +20,7 @@ MEASURED = {
     *(f.name for f in dataclasses.fields(RunRecord) if f.name.endswith(("_per_sec", "_seconds"))),
     "loop_efficiency",
     "bound_by",
-    "sentinel_drift",
+    "reference_drift",
     "relative_speed",
     "peak_memory_mb",
     "utilisation",
@@ -158,7 +158,7 @@ def test_what_is_derived_is_of_what_is_measured(make_spec, tmp_path):
         assert getattr(record, f"{name}_examples_per_sec") == median(samples[name])
     assert record.loop_efficiency == median(samples["loop_efficiency"])
     rate = record.examples_per_sec
-    assert record.relative_speed == pytest.approx(rate / record.sentinel_examples_per_sec)
+    assert record.relative_speed == pytest.approx(rate / record.reference_examples_per_sec)
     flops_per_example = record.train_flops / (record.train_examples * record.epochs)
     assert record.flops_per_sec == pytest.approx(flops_per_example * rate)
     assert 0 < record.utilisation < 1
@@ -166,9 +166,9 @@ def test_what_is_derived_is_of_what_is_measured(make_spec, tmp_path):
 
 
 def test_micro_batches_train_the_same_net(make_spec, tmp_path, monkeypatch):
-    """Batches of 30, 30 and 20 in thirds: sizes that do not divide."""
+    """Batches of 30, 30 and 20 in eights: sizes that do not divide."""
     whole = train(make_spec(batch_size=30), tmp_path)
-    training = partial(Training, micro_batches=3)
+    training = partial(Training, micro_batch_size=8)
     monkeypatch.setattr("benchmarks.train.Training", lambda *args: training(*args[:5]))
     parts = train(make_spec(batch_size=30), tmp_path)
     assert parts.weights_digest != whole.weights_digest  # another order of additions

@@ -67,7 +67,7 @@ def test_a_checkpoint_that_does_not_fit_is_said_once_and_the_run_goes_on(
 def test_a_full_disk(command, check, tmp_path, counted):
     """A disk that holds the records, but neither the checkpoints nor all that is drawn."""
     counted()
-    with mounted("-t tmpfs -o size=48k tmpfs", tmp_path):
+    with mounted("-t tmpfs -o size=64k tmpfs", tmp_path):
         output, errors = command(tmp_path, "--checkpoint-seconds=0").communicate(timeout=200)
         assert "Traceback" not in errors
         assert "No space left on device" in errors + output

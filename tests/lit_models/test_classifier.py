@@ -55,19 +55,20 @@ NETS = {
 }
 
 
-@pytest.mark.parametrize("micro_batches", [2, 3, 5, 8, 100])
+@pytest.mark.parametrize("micro_batch_size", [1, 3, 5, 8, 100])
 @pytest.mark.parametrize("size", [1, 7, 12])
 @pytest.mark.parametrize("net", NETS)
-def test_micro_batches_share_the_gradient_of_the_whole_batch(net, size, micro_batches):
+def test_micro_batches_share_the_gradient_of_the_whole_batch(net, size, micro_batch_size):
     whole = NETS[net]().double()
     parts = copy.deepcopy(whole)
     ((images, labels),) = batches(size)
     images = images.double()
     _, losses, loss = forward_loss(whole, images, labels)
     loss.backward()
-    passes = list(backpropagate(parts, images, labels, micro_batches))
-    assert 1 <= len(passes) <= min(size, micro_batches)
-    assert max(len(p[0]) for p in passes) <= -(-size // min(size, micro_batches))
+    passes = list(backpropagate(parts, images, labels, micro_batch_size))
+    sizes = [len(p[0]) for p in passes]
+    assert sizes[:-1] == [micro_batch_size] * (len(passes) - 1)
+    assert 1 <= sizes[-1] <= micro_batch_size
     for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad)
     some_labels, logits, some_losses, shares = zip(*passes, strict=True)
@@ -77,7 +78,9 @@ def test_micro_batches_share_the_gradient_of_the_whole_batch(net, size, micro_ba
     assert not any(tensor.requires_grad for tensor in (*logits, *some_losses, *shares))
 
 
-def test_scores_count_each_label_once_whatever_the_batches():
+@pytest.mark.parametrize("kept", [1, 30, 8192])
+def test_scores_count_each_label_once_whatever_the_batches(kept, monkeypatch):
+    monkeypatch.setattr(TrainScores, "KEPT", kept)
     scores = TrainScores()
     logits, labels = torch.randn(50, 10), torch.randint(10, (50,))
     losses = F.cross_entropy(logits, labels, reduction="none")
@@ -93,8 +96,26 @@ def test_scores_count_each_label_once_whatever_the_batches():
     assert scores.compute()["loss"] == losses[0]
 
 
-@pytest.mark.parametrize("micro_batches", [1, 3])
-def test_history_is_exact_epoch_by_epoch(micro_batches):
+def test_scores_saved_and_restored_go_on_to_the_bit():
+    """Saved with batches of which some are added up, and some not yet."""
+    logits, labels, losses = (
+        torch.randn(9, 1000, 10),
+        torch.randint(10, (9, 1000)),
+        torch.rand(9, 1000),
+    )
+    whole, first, second = TrainScores(), TrainScores(), TrainScores()
+    for scores in (whole, first, second):
+        scores.persistent(True)
+    for number, batch in enumerate(zip(labels, logits, losses, strict=True)):
+        whole.update(*batch)
+        (first if number < 5 else second).update(*batch)
+        if number == 4:
+            second.load_state_dict(first.state_dict())
+    assert second.compute() == whole.compute()
+
+
+@pytest.mark.parametrize("micro_batch_size", [None, 3])
+def test_history_is_exact_epoch_by_epoch(micro_batch_size):
     """Batches of 30, 30, 20: a mean of batch means would be another number."""
     net = NETS["plain"]()
     seen = []
@@ -107,7 +128,7 @@ def test_history_is_exact_epoch_by_epoch(micro_batches):
             losses = F.cross_entropy(logits, labels, reduction="none")
             seen.append((losses, (logits.argmax(1) == labels).float()))
 
-    module = classifier(net, micro_batches=micro_batches)
+    module = classifier(net, micro_batch_size=micro_batch_size)
     quiet_trainer(max_epochs=2, callbacks=[Recorder()]).fit(module, batches(30, 30, 20))
     assert [entry["epoch"] for entry in module.history] == [1, 2]
     for entry, of_epoch in zip(module.history, (seen[:3], seen[3:]), strict=True):
@@ -121,8 +142,8 @@ def test_micro_batches_train_as_the_whole_batch_does():
     """Three epochs with clipping, the last batch of each smaller, and not divisible."""
     modules = []
     first, examples = NETS["plain"](), batches(12, 12, 7)
-    for micro_batches in (1, 3):
-        module = classifier(copy.deepcopy(first), clip_norm=0.5, micro_batches=micro_batches)
+    for micro_batch_size in (None, 5):
+        module = classifier(copy.deepcopy(first), clip_norm=0.5, micro_batch_size=micro_batch_size)
         quiet_trainer(max_epochs=3).fit(module, examples)
         modules.append(module)
     whole, parts = modules
@@ -136,10 +157,10 @@ def test_micro_batches_train_as_the_whole_batch_does():
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
-@pytest.mark.parametrize("micro_batches", [1, 3])
-def test_no_step_reads_a_value_back_from_the_device(micro_batches):
+@pytest.mark.parametrize("micro_batch_size", [None, 3])
+def test_no_step_reads_a_value_back_from_the_device(micro_batch_size):
     net = lit_models.build("resnet18", in_channels=3, image_size=32)
-    module = classifier(net, clip_norm=1.0, micro_batches=micro_batches)
+    module = classifier(net, clip_norm=1.0, micro_batch_size=micro_batch_size)
     guarded = Guarded(NoReading())
     quiet_trainer(callbacks=[guarded]).fit(module, batches(8, 8, 6))
     assert guarded.steps == 3
@@ -176,12 +197,12 @@ class OnMetaClassifier(LitClassifier):
         pass
 
 
-@pytest.mark.parametrize("micro_batches", [1, 3])
-def test_no_step_transfers_memory_of_the_host(micro_batches):
+@pytest.mark.parametrize("micro_batch_size", [None, 3])
+def test_no_step_transfers_memory_of_the_host(micro_batch_size):
     module = classifier(
         lit_models.build("resnet18", in_channels=3, image_size=32),
         clip_norm=1.0,
-        micro_batches=micro_batches,
+        micro_batch_size=micro_batch_size,
     )
     module.__class__ = OnMetaClassifier
     guarded = Guarded(OnMeta())

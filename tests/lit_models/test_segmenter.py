@@ -81,10 +81,10 @@ def test_loss_and_train_accuracy_are_means_over_pixels():
     assert entry["loss"] == pytest.approx(log_sum - 3 * 6 / 8)
 
 
-@pytest.mark.parametrize("micro_batches", [1, 2])
-def test_no_step_reads_a_value_back_from_the_device(micro_batches):
+@pytest.mark.parametrize("micro_batch_size", [None, 1])
+def test_no_step_reads_a_value_back_from_the_device(micro_batch_size):
     net = lit_models.build("unet", num_classes=CLASSES, image_size=16)
-    module = segmenter(net, clip_norm=1.0, micro_batches=micro_batches)
+    module = segmenter(net, clip_norm=1.0, micro_batch_size=micro_batch_size)
     examples = [(torch.randn(2, 1, 16, 16), torch.randint(CLASSES, (2, 16, 16)))] * 3
     guarded = Guarded(NoReading())
     quiet_trainer(callbacks=[guarded]).fit(module, DataLoader(examples, batch_size=None))
