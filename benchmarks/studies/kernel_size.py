@@ -4,16 +4,17 @@ Stride 1, padding k // 2 and no bias, so that parameters and multiply-adds both 
 of the kernel size, in a fixed ratio; what the hardware makes of it is measured.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
-from torch.utils.benchmark import Timer
+from torch import Tensor, nn
 
 import lit_models
-from benchmarks import backend, environment, studies
+from benchmarks import backend, environment, studies, timing
 from benchmarks.plan import code_digest, digest
 from benchmarks.records import identity, now
 from benchmarks.report import plots
@@ -21,11 +22,8 @@ from benchmarks.storage import write_whole
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
 SETTINGS = {"in_channels": 64, "out_channels": 64, "image_size": 56, "batch_size": 8}
-STATEMENTS = {
-    "forward": "layer(images)",
-    "forward_backward": "grad(layer(images).sum(), (images, layer.weight))",
-}
-ROUNDS, SECONDS_A_ROUND = 5, 0.2
+# Work is repeated for so long between two readings of the clock, which take time themselves.
+ROUNDS, BLOCKS_A_ROUND, BLOCK_SECONDS = 5, 5, 0.02
 
 
 def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = None) -> str:
@@ -36,7 +34,7 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = 
     Returns:
         The table in markdown.
     """
-    code = code_digest([__name__, "benchmarks.backend"])
+    code = code_digest([__name__, "benchmarks.backend", "benchmarks.timing"])
     key = digest([SETTINGS, code, device, torch.__version__, identity(folder.parents[1])])[:16]
     if force or not studies.is_measured(folder, key):
         rows = measure(torch.device(device)).assign(key=key)
@@ -66,32 +64,51 @@ def measure(device: torch.device) -> pd.DataFrame:
         )
         for kernel_size in KERNEL_SIZES
     }
-    timers = {
-        (kernel_size, name): Timer(
-            statement,
-            globals={"layer": layer.to(device), "images": images, "grad": torch.autograd.grad},
-            num_threads=torch.get_num_threads(),
-        )
+    works = {
+        (kernel_size, name): partial(work, layer.to(device), images)
         for kernel_size, layer in layers.items()
-        for name, statement in STATEMENTS.items()
+        for name, work in WORKS.items()
     }
     # In rounds, so that a slow moment of the machine does not fall on one kernel size alone.
-    times: dict[tuple[int, str], list[float]] = {key: [] for key in timers}
+    sizes: dict[tuple[int, str], int] = {}
+    times: dict[tuple[int, str], list[float]] = {key: [] for key in works}
     for number in range(1 + ROUNDS):
-        for key, timer in timers.items():
-            measured = timer.blocked_autorange(min_run_time=SECONDS_A_ROUND).times
-            times[key] += measured if number > 0 else []  # the first round warms up
+        for key, work in works.items():
+            if number == 0:  # warms up
+                _seconds(work, device, 2)
+                sizes[key] = max(1, round(BLOCK_SECONDS / _seconds(work, device, 1)))
+            else:
+                times[key] += [_seconds(work, device, sizes[key]) for _ in range(BLOCKS_A_ROUND)]
 
     stamp = {**environment.describe(device), **SETTINGS, "finished_at": now()}
     rows = []
     for kernel_size, layer in layers.items():
         cost = lit_models.cost(layer, size, channels)
         row = {"kernel_size": kernel_size, "parameters": cost.parameters, "macs": cost.macs}
-        for name in STATEMENTS:
+        for name in WORKS:
             low, median, high = 1000 * np.quantile(times[kernel_size, name], (0.25, 0.5, 0.75))
             row |= {f"{name}_ms": median, f"{name}_q1_ms": low, f"{name}_q3_ms": high}
         rows.append(row | stamp)
     return pd.DataFrame(rows)
+
+
+def _forward(layer: nn.Module, images: Tensor) -> Tensor:
+    return layer(images)
+
+
+def _forward_backward(layer: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(layer(images).sum(), (images, layer.weight))
+
+
+WORKS = {"forward": _forward, "forward_backward": _forward_backward}
+
+
+def _seconds(work: Callable[[], object], device: torch.device, number: int) -> float:
+    """What one of so many takes."""
+    began = timing.now(device)
+    for _ in range(number):
+        work()
+    return (timing.now(device) - began) / number
 
 
 def table(rows: pd.DataFrame) -> str:
@@ -107,12 +124,11 @@ def table(rows: pd.DataFrame) -> str:
     )
     first = rows.iloc[0]
     caption = (
-        "Median (interquartile range) of `torch.utils.benchmark`; backward: the gradients of input "
-        "and weights. Conv2d from {in_channels} to "
-        "{out_channels} channels, stride 1, same padding, batch of {batch_size} images of "
-        "{image_size} px; device: {device}; torch {torch_version}; commit: {commit}; finished: "
-        "{finished_at}."
-    ).format(**first)
+        "Median (interquartile range) of {blocks} measurements; backward: the gradients of "
+        "input and weights. Conv2d from {in_channels} to {out_channels} channels, stride 1, same "
+        "padding, batch of {batch_size} images of {image_size} px; device: {device}; torch "
+        "{torch_version}; commit: {commit}; finished: {finished_at}."
+    ).format(blocks=ROUNDS * BLOCKS_A_ROUND, **first)
     return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{caption}"
 
 

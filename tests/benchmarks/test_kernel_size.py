@@ -11,7 +11,7 @@ CPU = ["--device", "cpu"]
 def _small(monkeypatch):
     small = {"in_channels": 3, "out_channels": 8, "image_size": 100, "batch_size": 1}
     monkeypatch.setattr(kernel_size, "SETTINGS", small)
-    monkeypatch.setattr(kernel_size, "SECONDS_A_ROUND", 0.001)
+    monkeypatch.setattr(kernel_size, "BLOCK_SECONDS", 0.001)
 
 
 def test_theory_is_right_and_time_is_measured(tmp_path, capsys):
