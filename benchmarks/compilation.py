@@ -21,9 +21,8 @@ def compile_net(training: Training) -> float:
     has_graphs = device.type == "cuda" and training.micro_batch_size is None
     net.compile(mode="reduce-overhead" if has_graphs else None, dynamic=False)
     optimizer, (images, labels) = training.idle().optimizer(), training.first_batch()
-    loader = training.data.train_dataloader()
-    # Of several devices each has but its share of a batch, and may have none of a small one.
-    sizes = {len(range(loader.global_size(i))[loader.share]) for i in (0, len(loader) - 1)} - {0}
+    loader = training.data.train_batches
+    sizes = {loader.global_size(index) for index in (0, len(loader) - 1)}
     devices = [device] if timing.is_accelerator(device) else []
     with torch.random.fork_rng(devices, device_type=device.type):
         # Of graphs the first call warms up, and the second records.

@@ -28,9 +28,7 @@ class DivergenceWatch(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: dict, batch, batch_idx: int
     ) -> None:
-        # The mean over the share of a rank that got no example is not a number.
-        loss = outputs["loss"]
-        self._losses.append(loss if len(batch[1]) else torch.zeros_like(loss))
+        self._losses += outputs["losses"]
         if time.monotonic() - self._looked >= SECONDS:
             self.look(trainer)
 

@@ -30,6 +30,10 @@ MODULES = {lit_models.CLASSIFICATION: LitClassifier, lit_models.SEGMENTATION: Li
 
 WARMUP_STEPS = 2  # before the clock starts
 
+# Limits of `group_size`. So many multiply-adds, forward, are a tenth of a second's work and less.
+GROUP_MACS, GROUP_MACS_OF_ACCELERATORS = {"cpu": 10**9}, 10**11
+GROUPS_AN_EPOCH, LARGEST_GROUP = 8, 16
+
 
 @dataclass(frozen=True)
 class Training:
@@ -57,12 +61,14 @@ class Training:
     def device(self) -> torch.device:
         return self.data.device
 
-    def module(self) -> LitClassifier:
+    def module(self, steps: int | None = None) -> LitClassifier:
+        """The net and the recipe for the Trainer, over so many steps; None: as in the protocol."""
+        steps = steps or self.protocol.epochs * len(self.data.train_batches)
         return MODULES[self.task](
             self.net,
             self.num_classes,
             partial(make_optimizer, protocol=self.protocol),
-            partial(make_scheduler, protocol=self.protocol),
+            partial(make_scheduler, steps=steps, protocol=self.protocol),
             clip_norm=self.protocol.clip_norm,
             micro_batch_size=self.micro_batch_size,
         )
@@ -92,7 +98,7 @@ class Training:
         return make_optimizer(net.parameters(), self.protocol)
 
     def first_batch(self) -> Batch:
-        return next(iter(self.data.train_dataloader()))
+        return next(iter(self.data.train_batches))
 
     def step(self, optimizer: Optimizer, images: Tensor, labels: Tensor) -> list[MicroBatch]:
         """One training step in bare PyTorch."""
@@ -116,17 +122,36 @@ class Training:
         return replace(self, protocol=replace(self.protocol, learning_rate=1e-12))
 
 
+def group_size(macs: int, data: DeviceResidentDataModule) -> int:
+    """How many batches the Trainer gets at once: of a small net several, of others one.
+
+    What the Trainer does around a batch takes as long whatever the net. An epoch has several
+    groups, and none takes long.
+
+    Args:
+        macs: multiply-adds of the net for one image.
+        data: the batches.
+    """
+    batches, most = data.train_batches, GROUP_MACS.get(data.device.type, GROUP_MACS_OF_ACCELERATORS)
+    few = min(
+        most // max(1, macs * batches.batch_size), len(batches) // GROUPS_AN_EPOCH, LARGEST_GROUP
+    )
+    return max(1, few)
+
+
 def trainer_loop(training: Training, steps: int) -> float:
     """The Trainer on the resident data, as in a run."""
-    clock = timing.TrainingClock(WARMUP_STEPS)
+    clock, group = timing.TrainingClock(WARMUP_STEPS), training.data.group_size
+    max_steps = max(WARMUP_STEPS, group) + steps
     trainer = training.trainer(
         max_epochs=-1,
-        max_steps=WARMUP_STEPS + steps,
+        max_steps=max_steps,
         callbacks=[clock, DivergenceWatch()],
         enable_progress_bar=False,
         enable_checkpointing=False,
     )
-    trainer.fit(training.module(), datamodule=training.data)
+    # The last group may end after the last step.
+    trainer.fit(training.module(max_steps + group), datamodule=training.data)
     return clock.examples_per_sec
 
 
@@ -170,7 +195,7 @@ def timed_by_step(training: Training, host_batches: Iterable[Batch]) -> float:
 
 def data_loop(training: Training, steps: int) -> float:
     """The batches alone, made and thrown away."""
-    batches = chain.from_iterable(repeat(training.data.train_dataloader()))
+    batches = chain.from_iterable(repeat(training.data.train_batches))
     for _ in islice(batches, WARMUP_STEPS):
         pass
     began = timing.now(training.device)

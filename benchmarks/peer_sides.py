@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 import torch
 
 import lit_models
-from benchmarks import backend
+from benchmarks import backend, loops, processes
 from benchmarks.errors import UsageError
 from benchmarks.loops import Training
 from benchmarks.peer_loops import OURS, THEIRS, Peer
@@ -72,6 +72,8 @@ class Comparison:
             raise UsageError(
                 f"{self.model} has auxiliary classifiers, which other loops cannot train"
             )
+        cost = lit_models.cost(net, self.image_size, self.dataset.channels)
+        data.group_size = loops.group_size(cost.macs, data)
         return Training(net, lit_models.entry(self.model).task, num_classes, protocol, data).idle()
 
 
@@ -108,8 +110,9 @@ class Side:
             self._pipe.send((loop, steps, workers))
             answer = self._pipe.recv()
         except (EOFError, BrokenPipeError):
-            reason = "its process was ended; perhaps the memory ran out"
-            raise UsageError(f"{loop} cannot be timed: {reason}") from None
+            self._process.join(processes.SECONDS_TO_EXIT)
+            reason = processes.cause_of_death(self._process.exitcode)
+            raise UsageError(f"{loop} cannot be timed: its process {reason}") from None
         if isinstance(answer, Exception):
             raise answer
         return answer

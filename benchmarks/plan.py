@@ -214,6 +214,9 @@ def plan(
         strategy = DDP if devices * num_nodes > 1 else SINGLE_DEVICE
     if strategy == DDP and device == "mps":
         raise UsageError("strategy ddp works on cpu and cuda, not on mps")
+    if strategy == DDP and any(of_model.compile for of_model in settings.values()):
+        # DDP and SyncBatchNorm change a net after it was compiled.
+        raise UsageError("strategy ddp does not compile; leave out either")
     for model, of_model in settings.items():
         examples = of_model.train_examples or (
             len(dataset.train_labels) - of_model.validation_examples

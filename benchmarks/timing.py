@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 
 import lightning as L
 import torch
 
-from datamodules.image_data import DeviceLoader
+from datamodules.image_data import DeviceLoader, Groups
 
 
 def is_accelerator(device: torch.device) -> bool:
@@ -42,6 +43,7 @@ class TrainingClock(L.Callback):
         self.warmup = warmup
         self.examples = 0
         self.seconds = 0.0
+        self._calls = 0  # by the Trainer, with a batch or a group of them
         self.first_step_at: float | None = None
         self._started: float | None = None
 
@@ -50,19 +52,21 @@ class TrainingClock(L.Callback):
         return self.examples / self.seconds
 
     def state_dict(self) -> dict[str, float]:
-        return {"examples": self.examples, "seconds": self.seconds}
+        return {"examples": self.examples, "seconds": self.seconds, "calls": self._calls}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         self.examples, self.seconds = state["examples"], state["seconds"]
+        self._calls = state["calls"]
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        done = trainer.global_step
-        ahead = int(trainer.estimated_stepping_batches) - done
-        self._warm_at = done + min(self.warmup, ahead // 2)
-        self._start_if_warm(trainer, module)  # a resumed epoch has no start
+        ahead = int(trainer.estimated_stepping_batches) - self._calls
+        loader = trainer.train_dataloader
+        warmup = ceil(self.warmup / (loader.size if isinstance(loader, Groups) else 1))
+        self._warm_at = self._calls + min(warmup, ahead // 2)
+        self._start_if_warm(module)  # a resumed epoch has no start
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self._start_if_warm(trainer, module)
+        self._start_if_warm(module)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, module: L.LightningModule, batch, batch_idx: int
@@ -73,12 +77,13 @@ class TrainingClock(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs, batch, batch_idx: int
     ) -> None:
+        self._calls += 1
         if self._started is not None:
             loader = trainer.train_dataloader
-            is_ours = isinstance(loader, DeviceLoader)  # which may serve but a share of the batch
+            is_ours = isinstance(loader, DeviceLoader | Groups)  # which may serve but a share
             self.examples += loader.global_size(batch_idx) if is_ours else len(batch[1])
         else:
-            self._start_if_warm(trainer, module)
+            self._start_if_warm(module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._stop(module.device)
@@ -92,8 +97,8 @@ class TrainingClock(L.Callback):
         if was_running:
             self._started = now(device)
 
-    def _start_if_warm(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        if trainer.global_step >= self._warm_at:
+    def _start_if_warm(self, module: L.LightningModule) -> None:
+        if self._calls >= self._warm_at:
             self._started = now(module.device)
 
     def _stop(self, device: torch.device) -> None:

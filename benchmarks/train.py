@@ -49,8 +49,8 @@ def train(
 ) -> RunRecord:
     """Train, test and time one net as `spec` says, in each of its ranks (see `distributed`).
 
-    If memory runs out, the training starts anew with each batch cut into micro-batches half as
-    large; not so on several ranks, which could not agree.
+    If memory runs out, it starts anew with each batch cut into micro-batches half as large; not so
+    with DDP, whose ranks could not agree.
 
     Args:
         spec: the run.
@@ -93,8 +93,9 @@ def train(
     reference_before = distributed.total(yardsticks.reference_examples_per_sec(device))
     while True:
         size = micro_batch_size or protocol.batch_size
-        clock, watch = TrainingClock(), DivergenceWatch()
-        progress = Checkpoints(checkpoint, checkpoint_seconds, clock, watch, peak, jobs)
+        progress = Checkpoints(
+            checkpoint, checkpoint_seconds, TrainingClock(), DivergenceWatch(), peak, jobs
+        )
         try:
             trained = _attempt(
                 spec, dataset, data, file, saved, micro_batch_size, progress, progress_bar
@@ -104,17 +105,16 @@ def train(
             can_split = spec.strategy != DDP and size > 1
             if not (can_split and memory.is_out_of_memory(error)):
                 raise
+        data.trainer = progress = None  # which hold the net, and what its optimizer keeps
         memory.free(device)
         micro_batch_size, saved = ceil(size / 2), None
         attempt = f"{micro_batch_size} examples go through the net at once"
         print(f"\nbenchmarks: {spec.title}: out of memory; {attempt}", file=sys.stderr)
-    examples_per_sec, measured = clock.examples_per_sec, trained.speeds
+    clock, measured = progress.clock, trained.speeds
+    examples_per_sec = clock.examples_per_sec
     reference = (reference_before + trained.reference_after) / 2
     flops_per_sec = trained.flops_per_example * examples_per_sec
-    peak_flops_per_sec = distributed.total(
-        yardsticks.peak_flops_per_sec(device, protocol.precision)
-    )
-    examples = len(data.train_dataloader().labels)
+    examples = len(data.train_batches.labels)
     last_epoch = trained.history[-1]
     # A run that was cut short after its last step takes none when it goes on.
     first_step_at = clock.first_step_at
@@ -137,7 +137,7 @@ def train(
         peak_memory_mb=progress.peak_memory_mb,
         train_flops=trained.flops_per_example * examples * protocol.epochs,
         flops_per_sec=flops_per_sec,
-        utilisation=flops_per_sec / peak_flops_per_sec,
+        utilisation=flops_per_sec / trained.peak_flops_per_sec,
         fit_seconds=trained.fit_seconds,
         import_seconds=imported_at - decided_at,
         first_step_seconds=None if first_step_at is None else first_step_at - decided_at,
@@ -165,6 +165,7 @@ class _Trained:
     reference_after: float
     flops_per_example: float
     speeds: speeds.Speeds
+    peak_flops_per_sec: float
 
 
 def _attempt(
@@ -180,8 +181,7 @@ def _attempt(
     """Build the net, train, test and time it."""
     protocol = spec.protocol
     seed_everything(spec.seed, verbose=False)
-    data.share(slice(None))  # all ranks initialise from the same examples,
-    data.trainer = None  # those of the first epoch, also after an attempt that came further
+    data.share(slice(None))  # all ranks initialise from the same examples
     net = lit_models.build(
         spec.model,
         in_channels=dataset.channels,
@@ -191,10 +191,11 @@ def _attempt(
     cost = lit_models.cost(net, protocol.image_size, dataset.channels)
     net = net.to(data.device)
     if saved is None:
-        batches = islice(data.train_dataloader(), ceil(INIT_EXAMPLES / protocol.batch_size))
+        batches = islice(data.train_batches, ceil(INIT_EXAMPLES / protocol.batch_size))
         initialise(net, protocol.init, torch.cat([images for images, _ in batches]))
     net = net.to(memory_format=getattr(torch, protocol.memory_format))
     data.share(distributed.share())
+    data.group_size = 1 if spec.strategy == DDP else loops.group_size(cost.macs, data)
     options = partial(distributed.trainer_options, spec)
     training = Training(
         net, spec.task, len(dataset.classes), protocol, data, micro_batch_size, options
@@ -230,6 +231,7 @@ def _attempt(
         distributed.total(yardsticks.reference_examples_per_sec(data.device)),
         loops.training_flops(training),
         speeds.measure(training, progress.clock.examples_per_sec, fit_seconds),
+        distributed.total(yardsticks.peak_flops_per_sec(data.device, protocol.precision)),
     )
 
 

@@ -1,6 +1,7 @@
 """Batches served from the training device, where the whole dataset lives as uint8."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import lightning as L
 import numpy as np
@@ -94,22 +95,25 @@ class DeviceResidentDataModule(L.LightningDataModule):
         def epoch() -> int:
             return 0 if self.trainer is None else self.trainer.current_epoch
 
-        self._train = loader(
+        self.train_batches = loader(
             (images[chosen], labels[chosen]),
             shuffle_seed=lambda: (seed, epoch()),
             augmentation=augmentation,
         )
         self._evaluation = loader(evaluation)
+        self.group_size = 1  # batches that the Trainer gets at once
 
-    def train_dataloader(self) -> "DeviceLoader":
-        return self._train
+    def train_dataloader(self) -> "DeviceLoader | Groups":
+        if self.group_size == 1:
+            return self.train_batches
+        return Groups(self.train_batches, self.group_size)
 
     def test_dataloader(self) -> "DeviceLoader":
         return self._evaluation
 
     def share(self, chosen: slice) -> None:
         """From now on serve, of every batch, these examples alone; others are served elsewhere."""
-        self._train.share = self._evaluation.share = chosen
+        self.train_batches.share = self._evaluation.share = chosen
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
         return batch  # it was made there
@@ -203,6 +207,37 @@ class DeviceLoader:
             images = augment(images, chosen)
             self._served += 1
             yield images.contiguous(memory_format=self.memory_format), labels
+
+
+class Groups:
+    """The batches of a loader, several at a time, each made when it is taken.
+
+    Args:
+        loader: the batches.
+        size: how many make a group; the last one of an epoch may be smaller.
+    """
+
+    def __init__(self, loader: DeviceLoader, size: int) -> None:
+        self.loader, self.size = loader, size
+
+    def state_dict(self) -> dict[str, int]:
+        return self.loader.state_dict()
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.loader.load_state_dict(state)
+
+    def global_size(self, index: int) -> int:
+        """Examples of a group, by its number in the epoch."""
+        group = range(index * self.size, min((index + 1) * self.size, len(self.loader)))
+        return sum(map(self.loader.global_size, group))
+
+    def __len__(self) -> int:
+        return -(-len(self.loader) // self.size)
+
+    def __iter__(self) -> Iterator[Iterator[Batch]]:
+        batches, skipped = iter(self.loader), self.loader._skipped // self.size
+        for _ in range(skipped, len(self)):
+            yield islice(batches, self.size)
 
 
 def resize(examples: Tensor, size: int) -> Tensor:

@@ -1,6 +1,7 @@
 """The one LightningModule around every classification net."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import lightning as L
 import torch
@@ -10,7 +11,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
-from torchmetrics.utilities import dim_zero_cat
+
+Batch = tuple[Tensor, Tensor]
 
 # Of a micro-batch its labels and, detached, logits, losses and share of the loss of the batch.
 MicroBatch = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -67,26 +69,35 @@ class TrainScores(Metric):
         self.add_state("correct", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
         for name in ("labels", "logits", "losses"):
-            self.add_state(name, [], dist_reduce_fx="cat")
+            self.add_state(name, [])
 
     def update(self, labels: Tensor, logits: Tensor, losses: Tensor) -> None:
+        if not self.labels and labels.numel() >= self.KEPT:
+            self._add(labels, logits, losses)
+            return
         self.labels.append(labels)
         self.logits.append(logits.clone())  # of a CUDA graph, the next step would overwrite them
         self.losses.append(losses)
         if len(self.labels) * labels.numel() >= self.KEPT:
-            self._add_up()
+            self._add_kept()
+
+    def sync(self, *args: Any, **kwargs: Any) -> None:
+        """Comes before `compute`, and on several devices adds up their states."""
+        self._add_kept()
+        super().sync(*args, **kwargs)
 
     def compute(self) -> dict[str, Tensor]:
-        if len(self.labels):
-            self._add_up()
         return {"loss": self.loss / self.count, "train_accuracy": self.correct / self.count}
 
-    def _add_up(self) -> None:
-        labels, logits, losses = map(dim_zero_cat, (self.labels, self.logits, self.losses))
+    def _add_kept(self) -> None:
+        if self.labels:
+            self._add(torch.cat(self.labels), torch.cat(self.logits), torch.cat(self.losses))
+            self.labels, self.logits, self.losses = [], [], []
+
+    def _add(self, labels: Tensor, logits: Tensor, losses: Tensor) -> None:
         self.loss.add_(losses.sum(dtype=torch.float32))
         self.correct.add_((logits.argmax(1) == labels).sum())
         self.count.add_(labels.numel())
-        self.labels, self.logits, self.losses = [], [], []
 
 
 class LitClassifier(L.LightningModule):
@@ -102,7 +113,7 @@ class LitClassifier(L.LightningModule):
         net: maps images (N, C, H, W) to logits (N, num_classes).
         num_classes: number of classes.
         optimizer: makes the optimizer of the parameters.
-        scheduler: makes the schedule, stepped every batch, from optimizer and number of steps.
+        scheduler: makes the schedule, stepped every batch, of the optimizer.
         clip_norm: largest norm of the gradient over all parameters; None: not clipped.
         micro_batch_size: examples that go through the net at once, the gradients of a batch added
             up; None: the whole batch.
@@ -113,7 +124,7 @@ class LitClassifier(L.LightningModule):
         net: nn.Module,
         num_classes: int,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        scheduler: Callable[[Optimizer, int], LRScheduler],
+        scheduler: Callable[[Optimizer], LRScheduler],
         clip_norm: float | None = None,
         micro_batch_size: int | None = None,
     ) -> None:
@@ -141,11 +152,20 @@ class LitClassifier(L.LightningModule):
 
     def configure_optimizers(self) -> dict:
         optimizer = self.make_optimizer(self.parameters())
-        steps = int(self.trainer.estimated_stepping_batches)
-        return {"optimizer": optimizer, "lr_scheduler": self.make_scheduler(optimizer, steps)}
+        return {"optimizer": optimizer, "lr_scheduler": self.make_scheduler(optimizer)}
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> dict[str, Tensor]:
-        images, labels = batch
+    def training_step(
+        self, batch: Batch | Iterator[Batch], batch_index: int
+    ) -> dict[str, list[Tensor]]:
+        """A step for the batch, or for each of several, for which the Trainer takes time but once.
+
+        Returns:
+            The loss of each, by the name `losses`.
+        """
+        batches = batch if isinstance(batch, Iterator) else [batch]
+        return {"losses": [self._step(images, labels) for images, labels in batches]}
+
+    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         optimizer, total = self.optimizers(), 0.0
         optimizer.zero_grad()
         # Lightning's exchanges gradients between devices, and costs four rounds of its hooks.
@@ -158,7 +178,8 @@ class LitClassifier(L.LightningModule):
             nn.utils.clip_grad_norm_(self.parameters(), self.clip_norm)
         optimizer.step()
         self.lr_schedulers().step()
-        return {"loss": total}
+        # The mean over the share of a device that got no example is not a number.
+        return total if len(labels) else torch.zeros_like(total)
 
     def on_train_epoch_end(self) -> None:
         scores = {name: float(score) for name, score in self.train_scores.compute().items()}

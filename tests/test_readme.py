@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from benchmarks.records import load
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -15,6 +16,12 @@ def test_its_tables_are_the_measured_ones(committed_results, dataset):
     table = (committed_results / dataset / "quick" / "table.md").read_text()
     measured = [line for line in table.splitlines() if line.startswith("|")]
     assert "\n".join(measured) in README
+
+
+def test_every_committed_record_can_be_read(committed_results):
+    paths = list(committed_results.glob("*/*/runs/*.json"))
+    folders = {path.parent.parent for path in paths}
+    assert sum(len(load(folder)) for folder in folders) == len(paths) > 0
 
 
 def test_what_it_links_to_is_there():

@@ -61,13 +61,6 @@ def test_to_compile_has_no_effect_on_the_training(make_training, precision, micr
 
 
 @pytest.mark.usefixtures("without_a_compiler")
-def test_one_of_several_devices_compiles_for_its_share(make_training):
-    training = make_training(Net(3, 10), batch_size=30)
-    training.data.share(slice(1, None, 2))
-    check_compiled(training)
-
-
-@pytest.mark.usefixtures("without_a_compiler")
 def test_the_time_of_the_compiler_is_in_no_other_figure(make_spec, tmp_path, monkeypatch):
     now, spent = time.perf_counter, 0.0
 

@@ -17,6 +17,7 @@ from benchmarks.records import DIVERGED, FAILED, OK, RecordStore
 from benchmarks.sweep import sweep
 from benchmarks.sync_batch_norm import SyncBatchNorm
 from lit_models import ModelError
+from lit_models.classifier import TrainScores
 
 NORMED = f"{__name__}:normed"
 
@@ -50,6 +51,7 @@ def run_and_keep_weights(folder, spec, *args):
 
     checkpoints.weights_digest = keep
     speeds.ROUNDS, yardsticks.SECONDS = 1, 0.0
+    TrainScores.KEPT = 20  # so that ranks have added up more batches, or less
     run_here(spec, *args)
 
 
@@ -154,6 +156,9 @@ def test_batches_that_cannot_be_shared_are_refused(make_spec, small_dataset):
         plan(*arguments, "cpu", devices=3, num_nodes=3)
     with pytest.raises(UsageError, match="not on mps"):
         plan(*arguments, "mps", strategy="ddp")
+    compiled = make_spec(compile="true").protocol
+    with pytest.raises(UsageError, match="does not compile"):
+        plan({"lenet": compiled}, *arguments[1:], "cpu", devices=2)
     (spec,) = plan(*arguments, "cpu", devices=4, num_nodes=2)
     assert (spec.strategy, spec.ranks) == (DDP, 8)
 

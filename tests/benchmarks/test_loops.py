@@ -1,3 +1,4 @@
+import dataclasses
 from itertools import count
 
 import pytest
@@ -11,6 +12,7 @@ from benchmarks.divergence import DivergenceWatch
 from benchmarks.loops import WARMUP_STEPS
 from benchmarks.memory import PeakMemory
 from benchmarks.timing import TrainingClock
+from lit_models.classifier import TrainScores
 from tests.steps import Guarded, NoReading, OnMeta
 
 LOOPS = {
@@ -93,6 +95,50 @@ def test_a_bare_step_is_that_of_the_trainer(make_training, micro_batch_size):
         assert not torch.equal(weight, first[name])
 
 
+@pytest.mark.parametrize("group_size", [2, 3, 5, 7])
+def test_the_trainer_does_the_same_to_groups_as_to_batches(make_training, group_size):
+    """To the bit, over epochs of 5 batches, the last of them smaller."""
+    first, trained = lenet().state_dict(), []
+    for size in (1, group_size):
+        net = lenet()
+        net.load_state_dict(first)
+        training = make_training(net, batch_size=18, augmentation="[flip]", schedule="one_cycle")
+        training.data.group_size = size
+        training = dataclasses.replace(
+            training, protocol=dataclasses.replace(training.protocol, epochs=2)
+        )
+        clock, module = TrainingClock(warmup=0), training.module()
+        trainer = training.trainer(
+            max_epochs=2, callbacks=[clock], enable_progress_bar=False, enable_checkpointing=False
+        )
+        trainer.fit(module, datamodule=training.data)
+        assert (trainer.global_step, clock.examples) == (10, 160)
+        trained.append((net.state_dict(), module.history))
+    (weights, history), (of_groups, history_of_groups) = trained
+    assert history_of_groups == history
+    for name, weight in weights.items():
+        assert torch.equal(of_groups[name], weight)
+
+
+@pytest.mark.parametrize("steps", [1, 9])
+def test_a_slice_of_groups_times_whole_groups(make_training, steps):
+    """After one group as a warm-up."""
+    net, seen = lenet(), []
+    net.register_forward_hook(lambda *args: seen.append(1))
+    training = make_training(net, batch_size=4, schedule="one_cycle")
+    training.data.group_size = 3
+    assert loops.trainer_loop(training, steps) > 0
+    assert 3 + steps <= len(seen) < 3 + steps + 3
+
+
+def test_only_small_nets_come_in_groups_and_none_is_long(make_training):
+    data = make_training(lenet(), batch_size=1).data  # 80 batches
+    assert loops.group_size(0, data) == loops.group_size(10**8, data) == 80 // 8
+    assert loops.group_size(2 * 10**8, data) == 5
+    assert loops.group_size(10**10, data) == 1
+    assert loops.group_size(0, make_training(lenet(), batch_size=16).data) == 1
+
+
 def test_the_net_does_not_change_while_it_is_timed(make_training):
     net = lenet()
     before = {name: weight.clone() for name, weight in net.state_dict().items()}
@@ -142,13 +188,16 @@ def test_every_loop_computes_in_the_precision_of_the_protocol(make_training, pre
         assert seen == {dtype}
 
 
+@pytest.mark.parametrize("group_size", [1, 2])
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
 def test_no_callback_of_a_run_reads_a_value_back_within_an_epoch(
-    make_training, monkeypatch, micro_batch_size
+    make_training, monkeypatch, micro_batch_size, group_size
 ):
     monkeypatch.setattr(divergence, "SECONDS", 1e9)
+    monkeypatch.setattr(TrainScores, "KEPT", 20)  # added up within the epoch
     fields = {"augmentation": "[flip,crop,cutout]", "schedule": "one_cycle"}
     training = make_training(lenet(), micro_batch_size, **fields)
+    training.data.group_size = group_size
     clock, watch, guarded = TrainingClock(), DivergenceWatch(), Guarded(NoReading())
     memory = PeakMemory(training.device)
     progress = Checkpoints(None, 1e9, clock, watch, memory, jobs=1)
@@ -156,7 +205,7 @@ def test_no_callback_of_a_run_reads_a_value_back_within_an_epoch(
         max_epochs=2, callbacks=[clock, watch, progress, guarded], enable_progress_bar=False
     )
     trainer.fit(training.module(), datamodule=training.data)
-    assert guarded.steps == 10
+    assert guarded.steps == {1: 10, 2: 6}[group_size]
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 3])

@@ -1,5 +1,6 @@
 import resource
 import sys
+import weakref
 from functools import partial
 from pathlib import Path
 
@@ -180,16 +181,23 @@ def test_a_checkpoint_of_micro_batches_goes_on_in_as_many(make_hungry_spec, tmp_
 
 
 def test_memory_that_runs_out_while_the_net_is_timed(make_hungry_spec, tmp_path, monkeypatch):
-    measure = speeds.measure
+    """The training starts anew, when nothing of the first is there any more."""
+    measure, free, nets = speeds.measure, memory.free, []
 
     def measure_parts(training, *args):
+        nets.append(weakref.ref(training.net))
         if training.micro_batch_size is None:
             raise torch.OutOfMemoryError
         return measure(training, *args)
 
+    def free_all(device):
+        free(device)
+        assert nets[0]() is None
+
     monkeypatch.setattr(speeds, "measure", measure_parts)
+    monkeypatch.setattr(memory, "free", free_all)
     record = train(make_hungry_spec("modest"), tmp_path)
-    assert (record.status, record.micro_batches) == (OK, 2)
+    assert (record.status, record.micro_batches, len(nets)) == (OK, 2, 2)
 
 
 def test_a_net_that_takes_not_even_one_image_fails(make_hungry_spec, tmp_path):

@@ -32,8 +32,8 @@ def events(monkeypatch):
     return events
 
 
-def run(clock, epochs, batches, size=8):
-    trainer, batch = Trainer(epochs * batches), (None, torch.zeros(size))
+def run(clock, epochs, batches, size=8, before=0):
+    trainer, batch = Trainer(before + epochs * batches), (None, torch.zeros(size))
     clock.on_train_start(trainer, Module)
     for _ in range(epochs):
         clock.on_train_epoch_start(trainer, Module)
@@ -79,7 +79,7 @@ def test_a_clock_that_is_restored_warms_up_and_goes_on(events):
     first = run(timing.TrainingClock(), epochs=1, batches=20)
     second = timing.TrainingClock()
     second.load_state_dict(first.state_dict())
-    run(second, epochs=1, batches=20)
+    run(second, epochs=1, batches=20, before=20)
     assert second.examples == 2 * first.examples
     assert second.seconds > first.seconds
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import lit_models
+from benchmarks import loops
 from benchmarks.checkpoints import CheckpointFile
 from benchmarks.divergence import DivergedError
 from benchmarks.loops import Training
@@ -15,6 +16,7 @@ from benchmarks.records import OK, RunRecord
 from benchmarks.speeds import ROUNDS
 from benchmarks.train import train
 from datamodules import DataError
+from lit_models.classifier import LitClassifier
 
 MEASURED = {
     *(f.name for f in dataclasses.fields(RunRecord) if f.name.endswith(("_per_sec", "_seconds"))),
@@ -175,6 +177,30 @@ def test_micro_batches_train_the_same_net(make_spec, tmp_path, monkeypatch):
     for theirs, ours in zip(whole.history, parts.history, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3)
     assert parts.test_accuracy == pytest.approx(whole.test_accuracy, abs=1 / 40)
+
+
+def test_a_training_in_groups_is_cut_short_and_goes_on_to_the_bit(make_spec, tmp_path, monkeypatch):
+    """16 batches an epoch, in groups of 3, cut short in the second epoch."""
+    spec, path, left = make_spec(batch_size=5), tmp_path / "saved", iter(range(8))
+    plain = train(spec, tmp_path)
+    monkeypatch.setattr(loops, "GROUPS_AN_EPOCH", 1)
+    monkeypatch.setattr(loops, "LARGEST_GROUP", 3)
+    step = LitClassifier.training_step
+
+    def break_off(module, batch, index):
+        if next(left, None) is None:
+            raise InterruptedError
+        return step(module, batch, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitClassifier, "training_step", break_off)
+        with pytest.raises(InterruptedError):
+            train(spec, tmp_path, checkpoint=path, checkpoint_seconds=0.0)
+    record = train(spec, tmp_path, checkpoint=path)
+    assert record.resumed == 1
+    assert record.history == plain.history
+    assert record.weights_digest == plain.weights_digest
+    assert record.test_accuracy == plain.test_accuracy
 
 
 def test_on_an_accelerator_every_clock_waits_and_memory_is_its_allocators(

@@ -1,4 +1,5 @@
 import dataclasses
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 from PIL import Image
 
 from datamodules import image_data
-from datamodules.image_data import DeviceResidentDataModule, crop, cutout, flip
+from datamodules.image_data import DeviceResidentDataModule, Groups, crop, cutout, flip
 
 CPU = torch.device("cpu")
 
@@ -27,6 +28,33 @@ def test_every_example_comes_once_and_the_last_batch_is_smaller(small_dataset):
     images, _ = gather(loader)
     served = (images * 255).round().byte().flatten(1).tolist()
     assert sorted(served) == sorted(small_dataset.train_images.flatten(1).tolist())
+
+
+@pytest.mark.parametrize(("size", "lengths"), [(1, [1] * 6), (4, [4, 2]), (6, [6]), (9, [6])])
+def test_groups_hand_out_the_same_batches(small_dataset, size, lengths):
+    data = module(small_dataset, batch_size=15)
+    groups = Groups(data.train_batches, size)
+    assert len(groups) == len(lengths)
+    made = [list(group) for group in groups]
+    assert [len(group) for group in made] == lengths
+    assert [sum(len(labels) for _, labels in group) for group in made] == [
+        groups.global_size(index) for index in range(len(groups))
+    ]
+    for (images, labels), batch in zip(chain(*made), data.train_batches, strict=True):
+        assert torch.equal(images, batch[0])
+        assert torch.equal(labels, batch[1])
+
+
+def test_groups_go_on_where_they_were_left(small_dataset):
+    data = module(small_dataset, batch_size=15)
+    expected = [labels for _, labels in data.train_batches]
+    first = Groups(data.train_batches, 4)
+    list(next(iter(first)))
+    second = Groups(module(small_dataset, batch_size=15).train_batches, 4)
+    second.load_state_dict(first.state_dict())
+    rest = [labels for group in second for _, labels in group]
+    assert torch.equal(torch.cat(rest), torch.cat(expected[4:]))
+    assert sum(1 for group in second for _ in group) == 6  # the next epoch is whole
 
 
 def test_labels_stay_with_their_images(small_dataset):

@@ -19,7 +19,7 @@ def classifier(net, **options):
         net,
         10,
         lambda parameters: torch.optim.AdamW(parameters, lr=0.01, fused=True),
-        lambda optimizer, steps: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, steps),
+        lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, 100),
         **options,
     )
 
@@ -96,8 +96,9 @@ def test_scores_count_each_label_once_whatever_the_batches(kept, monkeypatch):
     assert scores.compute()["loss"] == losses[0]
 
 
-def test_scores_saved_and_restored_go_on_to_the_bit():
+def test_scores_saved_and_restored_go_on_to_the_bit(monkeypatch):
     """Saved with batches of which some are added up, and some not yet."""
+    monkeypatch.setattr(TrainScores, "KEPT", 3000)
     logits, labels, losses = (
         torch.randn(9, 1000, 10),
         torch.randint(10, (9, 1000)),
@@ -110,6 +111,8 @@ def test_scores_saved_and_restored_go_on_to_the_bit():
         whole.update(*batch)
         (first if number < 5 else second).update(*batch)
         if number == 4:
+            assert first.count == 3000
+            assert len(first.labels) == 2
             second.load_state_dict(first.state_dict())
     assert second.compute() == whole.compute()
 
@@ -158,7 +161,8 @@ def test_micro_batches_train_as_the_whole_batch_does():
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
-def test_no_step_reads_a_value_back_from_the_device(micro_batch_size):
+def test_no_step_reads_a_value_back_from_the_device(micro_batch_size, monkeypatch):
+    monkeypatch.setattr(TrainScores, "KEPT", 6)  # added up within the epoch
     net = lit_models.build("resnet18", in_channels=3, image_size=32)
     module = classifier(net, clip_norm=1.0, micro_batch_size=micro_batch_size)
     guarded = Guarded(NoReading())
@@ -198,7 +202,8 @@ class OnMetaClassifier(LitClassifier):
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
-def test_no_step_transfers_memory_of_the_host(micro_batch_size):
+def test_no_step_transfers_memory_of_the_host(micro_batch_size, monkeypatch):
+    monkeypatch.setattr(TrainScores, "KEPT", 6)
     module = classifier(
         lit_models.build("resnet18", in_channels=3, image_size=32),
         clip_norm=1.0,

@@ -4,6 +4,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import lit_models
+from lit_models.classifier import TrainScores
 from lit_models.segmenter import LitSegmenter
 from tests.steps import Guarded, NoReading, quiet_trainer
 
@@ -15,7 +16,7 @@ def segmenter(net, **options):
         net,
         CLASSES,
         lambda parameters: torch.optim.SGD(parameters, lr=0.0),
-        lambda optimizer, steps: torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0),
+        lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0),
         **options,
     )
 
@@ -82,7 +83,9 @@ def test_loss_and_train_accuracy_are_means_over_pixels():
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 1])
-def test_no_step_reads_a_value_back_from_the_device(micro_batch_size):
+@pytest.mark.parametrize("kept", [1, 600])
+def test_no_step_reads_a_value_back_from_the_device(micro_batch_size, kept, monkeypatch):
+    monkeypatch.setattr(TrainScores, "KEPT", kept)
     net = lit_models.build("unet", num_classes=CLASSES, image_size=16)
     module = segmenter(net, clip_norm=1.0, micro_batch_size=micro_batch_size)
     examples = [(torch.randn(2, 1, 16, 16), torch.randint(CLASSES, (2, 16, 16)))] * 3
