@@ -24,7 +24,8 @@ class DeviceResidentDataModule(L.LightningDataModule):
     """Serves (images, labels) batches that never leave the device on which they are trained.
 
     Images come as float32 (N, C, image_size, image_size), labels as int64 (N,), or, for
-    segmentation, (N, image_size, image_size).
+    segmentation, (N, image_size, image_size). `train_batches` are those of an epoch; the Trainer
+    gets them `group_size` at a time, by default one by one (see `Groups`).
 
     Args:
         dataset: the decoded examples.
@@ -101,7 +102,7 @@ class DeviceResidentDataModule(L.LightningDataModule):
             augmentation=augmentation,
         )
         self._evaluation = loader(evaluation)
-        self.group_size = 1  # batches that the Trainer gets at once
+        self.group_size = 1
 
     def train_dataloader(self) -> "DeviceLoader | Groups":
         if self.group_size == 1:

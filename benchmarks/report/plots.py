@@ -79,7 +79,8 @@ def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
     axes.xaxis.set_minor_formatter(LogFormatter())  # labels where the range is narrow
     axes.margins(0.12)
     texts = [axes.text(row["examples_per_sec"], row[score], name) for name, row in means.iterrows()]
-    adjust_text(texts, objects=points, ax=axes, arrowprops={"arrowstyle": "-", "color": "0.6"})
+    arrows = {"arrowstyle": "-", "color": "0.6"}
+    adjust_text(texts, objects=points, ax=axes, expand=(1.2, 1.5), arrowprops=arrows)
     axes.set_xlabel("training examples/sec (log scale)")
     axes.set_ylabel(in_words(score, rows))
     axes.set_title(f"{_title(rows)}; area: parameters", loc="left", wrap=True)
