@@ -71,19 +71,19 @@ def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
     """Test score against examples/sec of training; the area of a point shows parameters."""
     score = _scores(rows)[-1]
     means = rows.groupby("model")[["examples_per_sec", score, "parameters"]].mean()
-    figure, axes = plt.subplots(figsize=(8, 5))
+    figure, axes = plt.subplots(figsize=(9, 6))
     areas = 30 + 470 * means["parameters"] / means["parameters"].max()
     points = axes.scatter(means["examples_per_sec"], means[score], s=areas, alpha=0.6)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(LogFormatter())  # labels where the range is narrow
     axes.margins(0.12)
-    texts = [axes.text(row["examples_per_sec"], row[score], name) for name, row in means.iterrows()]
-    arrows = {"arrowstyle": "-", "color": "0.6"}
-    adjust_text(texts, objects=points, ax=axes, expand=(1.2, 1.5), arrowprops=arrows)
     axes.set_xlabel("training examples/sec (log scale)")
     axes.set_ylabel(in_words(score, rows))
     axes.set_title(f"{_title(rows)}; area: parameters", loc="left", wrap=True)
+    texts = [axes.text(row["examples_per_sec"], row[score], name) for name, row in means.iterrows()]
+    figure.draw_without_rendering()  # only then is it known where points lie
+    adjust_text(texts, objects=points, ax=axes, arrowprops={"arrowstyle": "-", "color": "0.6"})
     return figure
 
 
