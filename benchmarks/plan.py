@@ -216,7 +216,7 @@ def plan(
         raise UsageError("strategy ddp works on cpu and cuda, not on mps")
     if strategy == DDP and any(of_model.compile for of_model in settings.values()):
         # DDP and SyncBatchNorm change a net after it was compiled.
-        raise UsageError("strategy ddp does not compile; leave out either")
+        raise UsageError("strategy ddp, and so several devices, cannot train a compiled net")
     for model, of_model in settings.items():
         examples = of_model.train_examples or (
             len(dataset.train_labels) - of_model.validation_examples

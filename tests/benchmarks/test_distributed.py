@@ -157,7 +157,7 @@ def test_batches_that_cannot_be_shared_are_refused(make_spec, small_dataset):
     with pytest.raises(UsageError, match="not on mps"):
         plan(*arguments, "mps", strategy="ddp")
     compiled = make_spec(compile="true").protocol
-    with pytest.raises(UsageError, match="does not compile"):
+    with pytest.raises(UsageError, match="cannot train a compiled net"):
         plan({"lenet": compiled}, *arguments[1:], "cpu", devices=2)
     (spec,) = plan(*arguments, "cpu", devices=4, num_nodes=2)
     assert (spec.strategy, spec.ranks) == (DDP, 8)
