@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from datamodules import image_data
-from datamodules.image_data import DeviceResidentDataModule, Groups, crop, cutout, flip
+from datamodules.image_data import DeviceResidentDataModule, Groups
 
 CPU = torch.device("cpu")
 
@@ -142,23 +142,6 @@ def test_too_many_examples_are_refused(small_dataset):
         module(small_dataset, train_examples=70, validation_examples=11)
 
 
-def test_flip_mirrors_the_chosen_alone():
-    images = torch.arange(12.0).view(2, 1, 2, 3)
-    flipped = flip(images, torch.tensor([True, False]))
-    assert torch.equal(flipped[0], images[0].flip(-1))
-    assert torch.equal(flipped[1], images[1])
-
-
-def test_crop_shifts_each_image_by_its_own():
-    images = torch.rand(3, 2, 16, 16)
-    shifted = crop(images, torch.tensor([[0.0, 0.0], [-1.0, -1.0], [0.999, 0.0]]))
-    assert shifted.shape == images.shape
-    assert torch.equal(shifted[0], images[0])
-    assert torch.equal(shifted[1, :, 2:, 2:], images[1, :, :-2, :-2])
-    assert not shifted[1, :, :2].any()
-    assert torch.equal(shifted[2, :, :-2], images[2, :, 2:])
-
-
 @pytest.fixture
 def masked(small_dataset):
     """Images that are one grey all over a random patch, which is also their mask."""
@@ -261,37 +244,6 @@ def test_the_layout_is_as_asked_for_and_changes_no_number(small_dataset, memory_
     assert torch.equal(images, plain)
     batch, _ = next(iter(data.train_dataloader()))
     assert batch.is_contiguous(memory_format=memory_format)
-
-
-@pytest.mark.parametrize("size", [16, 28, 33])
-def test_cutout_sets_a_square_of_half_the_side_to_zero(size):
-    images = torch.rand(200, 3, size, size) + 1
-    holes = torch.rand(200, 2)
-    holes[:4] = torch.tensor([[0.0, 0.0], [0.0, 0.999], [0.5, 0.5], [0.999, 0.999]])
-    cut = cutout(images, holes)
-    is_zero = (cut == 0).all(1)
-    assert torch.equal(cut, torch.where(is_zero[:, None], 0.0, images))  # nothing else changes
-    for hole, zero in zip(holes, is_zero, strict=True):
-        rows, columns = zero.any(1), zero.any(0)
-        assert torch.equal(zero, rows[:, None] & columns)  # a rectangle
-        for place, line in zip(hole * size, (rows, columns), strict=True):
-            (inside,) = line.nonzero(as_tuple=True)
-            low, high = place - size / 4, place + size / 4
-            assert len(inside) == inside[-1] - inside[0] + 1
-            # Half the side, but for what falls outside; its ends lie on whole pixels.
-            expected = min(high, torch.tensor(size - 1.0)) - max(low, torch.tensor(0.0))
-            assert abs(len(inside) - expected) <= 1
-            assert low <= inside[0]
-            assert inside[-1] <= high
-
-
-def test_a_cutout_may_be_anywhere():
-    zero = (cutout(torch.ones(4000, 1, 16, 16), torch.rand(4000, 2)) == 0).float().mean(0)[0]
-    assert zero.min() > 0.04  # a corner: a quarter of the places of either side
-    assert 0.2 < zero[8, 8] < 0.3
-    area = (cutout(torch.ones(4000, 1, 16, 16), torch.rand(4000, 2)) == 0).flatten(1).sum(1)
-    assert area.max() <= 64
-    assert area.min() >= 16
 
 
 def test_cutout_leaves_masks_alone(masked):
