@@ -18,7 +18,7 @@ STUDY ?= kernel_size#     for study
 PYTHON ?=#                a Python with everything installed, in place of .venv
 
 export DATA_DIR
-export PYTHONPATH := $(CURDIR)
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 ifeq ($(PYTHON),)
 PY := .venv/bin/python
