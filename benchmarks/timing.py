@@ -32,8 +32,9 @@ def now(device: torch.device) -> float:
 class TrainingClock(L.Callback):
     """Times the training loop: batches, steps and metrics, device synchronised at both ends.
 
-    Left out are the first steps of each process, and whatever happens between epochs, after them,
-    and while the clock is stopped.
+    Left out are the first steps of each process, the last batch of its first epoch, which may be
+    smaller and is then the first of its shape, and whatever happens between epochs, after them, and
+    while the clock is stopped.
 
     Args:
         warmup: number of first steps; of a training of few steps, half of them.
@@ -44,6 +45,7 @@ class TrainingClock(L.Callback):
         self.examples = 0
         self.seconds = 0.0
         self._calls = 0  # by the Trainer, with a batch or a group of them
+        self._is_first_epoch = True
         self.first_step_at: float | None = None
         self._started: float | None = None
 
@@ -73,6 +75,8 @@ class TrainingClock(L.Callback):
     ) -> None:
         if self.first_step_at is None:
             self.first_step_at = time.time()
+        if self._is_first_epoch and self.examples and trainer.is_last_batch:
+            self._stop(module.device)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs, batch, batch_idx: int
@@ -82,11 +86,12 @@ class TrainingClock(L.Callback):
             loader = trainer.train_dataloader
             is_ours = isinstance(loader, DeviceLoader | Groups)  # which may serve but a share
             self.examples += loader.global_size(batch_idx) if is_ours else len(batch[1])
-        else:
+        elif not trainer.is_last_batch:
             self._start_if_warm(module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._stop(module.device)
+        self._is_first_epoch = False
 
     @contextmanager
     def stopped(self, device: torch.device) -> Iterator[None]:

@@ -112,7 +112,9 @@ def test_the_trainer_does_the_same_to_groups_as_to_batches(make_training, group_
             max_epochs=2, callbacks=[clock], enable_progress_bar=False, enable_checkpointing=False
         )
         trainer.fit(module, datamodule=training.data)
-        assert (trainer.global_step, clock.examples) == (10, 160)
+        loader = training.data.train_dataloader()
+        untimed = loader.global_size(len(loader) - 1) if len(loader) > 1 else 0
+        assert (trainer.global_step, clock.examples) == (10, 160 - untimed)
         trained.append((net.state_dict(), module.history))
     (weights, history), (of_groups, history_of_groups) = trained
     assert history_of_groups == history

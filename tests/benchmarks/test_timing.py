@@ -8,6 +8,7 @@ class Trainer:
     """Counts what `TrainingClock` asks for."""
 
     train_dataloader = None
+    is_last_batch = False
 
     def __init__(self, steps):
         self.estimated_stepping_batches = steps
@@ -39,6 +40,8 @@ def run(clock, epochs, batches, size=8, before=0):
         clock.on_train_epoch_start(trainer, Module)
         for index in range(batches):
             trainer.global_step += 1
+            trainer.is_last_batch = index == batches - 1
+            clock.on_train_batch_start(trainer, Module, batch, index)
             clock.on_train_batch_end(trainer, Module, None, batch, index)
         clock.on_train_epoch_end(trainer, Module)
     return clock
@@ -46,12 +49,19 @@ def run(clock, epochs, batches, size=8, before=0):
 
 def test_the_first_steps_are_not_timed(events):
     clock = run(timing.TrainingClock(), epochs=2, batches=20)
-    assert clock.examples == 8 * (40 - clock.warmup)
+    assert clock.examples == 8 * (40 - clock.warmup - 1)
+
+
+def test_the_first_batch_of_another_shape_is_not_timed(events):
+    clock = run(timing.TrainingClock(), epochs=1, batches=20)
+    # The fake clock reads 2 when it starts, and 4 before the last batch.
+    assert (clock.examples, clock.seconds) == (8 * (20 - clock.warmup - 1), 2)
+    assert events == ["sync", "time"] * 2
 
 
 def test_a_short_training_is_timed_too(events):
-    assert run(timing.TrainingClock(), epochs=1, batches=3).examples == 16
-    assert run(timing.TrainingClock(), epochs=1, batches=1).examples == 8
+    for batches in (1, 2, 3):
+        assert run(timing.TrainingClock(), epochs=1, batches=batches).examples == 8
 
 
 def test_every_reading_of_the_clock_is_preceded_by_a_synchronisation(events):

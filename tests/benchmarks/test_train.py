@@ -206,11 +206,12 @@ def test_a_training_in_groups_is_cut_short_and_goes_on_to_the_bit(make_spec, tmp
 def test_on_an_accelerator_every_clock_waits_and_memory_is_its_allocators(
     make_spec, tmp_path, accelerator
 ):
-    record = train(make_spec(), tmp_path)
+    record = train(make_spec(epochs=3), tmp_path)
     assert record.peak_memory_mb == 250
     assert accelerator.count("time") > 50
     for number, event in enumerate(accelerator):
         if event == "time":
             assert accelerator[number - 1] == "synchronize"
     fit = accelerator.index("reset_peak_memory_stats"), accelerator.index("max_memory_allocated")
-    assert accelerator[slice(*fit)].count("time") == 2 * record.epochs
+    # The first epoch has no more batches than are left out.
+    assert accelerator[slice(*fit)].count("time") == 2 * (record.epochs - 1)
