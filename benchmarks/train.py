@@ -201,17 +201,41 @@ def _attempt(
         net, spec.task, len(dataset.classes), protocol, data, micro_batch_size, options
     )
     compile_seconds = compile_net(training) if protocol.compile else None
+    history, fit_seconds, scores = _fit_and_test(training, file, saved, progress, progress_bar)
+    digest = checkpoints.weights_digest(net)  # before timing changes the net
+    return _Trained(
+        cost=cost,
+        compile_seconds=compile_seconds,
+        fit_seconds=fit_seconds,
+        history=history,
+        scores=scores,
+        weights_digest=digest,
+        # First of all that is timed, as the one before the training was.
+        reference_after=distributed.total(yardsticks.reference_examples_per_sec(data.device)),
+        flops_per_example=loops.training_flops(training),
+        speeds=speeds.measure(training, progress.clock.examples_per_sec, fit_seconds),
+        peak_flops_per_sec=distributed.total(
+            yardsticks.peak_flops_per_sec(data.device, protocol.precision)
+        ),
+    )
 
+
+def _fit_and_test(
+    training: Training,
+    file: CheckpointFile | None,
+    saved: Path | None,
+    progress: Checkpoints,
+    progress_bar: bool,
+) -> tuple[list[dict[str, float]], float, dict[str, float]]:
+    """History, seconds of training, and scores on the test set or what is held out."""
+    protocol, data = training.protocol, training.data
     module = training.module()
+    every = ceil(10 / data.group_size)  # of which the bar takes each for one batch
+    bars = [TQDMProgressBar(refresh_rate=every, process_position=1)] if progress_bar else []
     trainer = training.trainer(
         max_epochs=protocol.epochs,
         plugins=[file] if file else [],
-        callbacks=[
-            progress.clock,
-            progress.watch,
-            progress,
-            *([_progress_bar()] if progress_bar else []),
-        ],
+        callbacks=[progress.clock, progress.watch, progress, *bars],
         enable_progress_bar=progress_bar,
     )
     progress.memory.reset()
@@ -219,21 +243,7 @@ def _attempt(
     fit_seconds = progress.fit_seconds
     progress.note_peak_memory()
     (scores,) = trainer.test(module, datamodule=data, verbose=False)
+    loops.release_optimizer(trainer)
     evaluated_on = "validation" if protocol.validation_examples else "test"
-    digest = checkpoints.weights_digest(net)  # before timing changes the net
-    return _Trained(
-        cost,
-        compile_seconds,
-        fit_seconds,
-        module.history,
-        {name.replace("test", evaluated_on): score for name, score in scores.items()},
-        digest,
-        distributed.total(yardsticks.reference_examples_per_sec(data.device)),
-        loops.training_flops(training),
-        speeds.measure(training, progress.clock.examples_per_sec, fit_seconds),
-        distributed.total(yardsticks.peak_flops_per_sec(data.device, protocol.precision)),
-    )
-
-
-def _progress_bar() -> TQDMProgressBar:
-    return TQDMProgressBar(refresh_rate=10, process_position=1)
+    scores = {name.replace("test", evaluated_on): score for name, score in scores.items()}
+    return module.history, fit_seconds, scores

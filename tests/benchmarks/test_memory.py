@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import memory, speeds
+from benchmarks import loops, memory, speeds
 from benchmarks import sweep as sweeps
 from benchmarks.checkpoints import CheckpointFile
 from benchmarks.executors import local
@@ -198,6 +198,21 @@ def test_memory_that_runs_out_while_the_net_is_timed(make_hungry_spec, tmp_path,
     monkeypatch.setattr(memory, "free", free_all)
     record = train(make_hungry_spec("modest"), tmp_path)
     assert (record.status, record.micro_batches, len(nets)) == (OK, 2, 2)
+
+
+def test_what_an_optimizer_keeps_is_let_go_with_it(make_hungry_spec, tmp_path, monkeypatch):
+    """Of a large net it is twice the weights: once, not as often as the net is trained or timed."""
+    make, found = loops.make_optimizer, []
+
+    def make_alone(*args, **kwargs):
+        assert not any(reference() for reference in found)
+        optimizer = make(*args, **kwargs)
+        found.append(weakref.ref(optimizer))
+        return optimizer
+
+    monkeypatch.setattr(loops, "make_optimizer", make_alone)
+    train(make_hungry_spec("modest"), tmp_path)
+    assert len(found) > speeds.ROUNDS * 3
 
 
 def test_a_net_that_takes_not_even_one_image_fails(make_hungry_spec, tmp_path):
