@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from benchmarks.protocol import Protocol
 
@@ -18,16 +18,16 @@ def make_optimizer(parameters: Iterable[nn.Parameter], protocol: Protocol) -> Op
     return torch.optim.SGD(parameters, momentum=protocol.momentum, **common)
 
 
-def make_scheduler(optimizer: Optimizer, steps: int, protocol: Protocol) -> LRScheduler:
-    """The protocol's schedule over `steps` steps."""
-    if protocol.schedule == "one_cycle":
-        # OneCycleLR divides by zero where the warm-up is a single step.
-        warmup = protocol.warmup * (1.001 if protocol.warmup * steps == 1 else 1)
-        return OneCycleLR(
-            optimizer,
-            max_lr=protocol.learning_rate,
-            total_steps=steps,
-            pct_start=warmup,
-            cycle_momentum=False,
-        )
-    return LambdaLR(optimizer, lambda step: 1.0)
+def make_scheduler(optimizer: Optimizer, steps: int, protocol: Protocol) -> LRScheduler | None:
+    """The protocol's schedule over `steps` steps; None: the learning rate stays as it is."""
+    if protocol.schedule == "constant":
+        return None
+    # OneCycleLR divides by zero where the warm-up is a single step.
+    warmup = protocol.warmup * (1.001 if protocol.warmup * steps == 1 else 1)
+    return OneCycleLR(
+        optimizer,
+        max_lr=protocol.learning_rate,
+        total_steps=steps,
+        pct_start=warmup,
+        cycle_momentum=False,
+    )

@@ -82,7 +82,8 @@ class DeviceResidentDataModule(L.LightningDataModule):
         shift = (-mean / std).view(1, -1, 1, 1).to(device)
 
         def prepare(images: Tensor) -> Tensor:
-            return resize(images, image_size).float().mul_(scale).add_(shift)
+            images = resize(images, image_size).float().mul_(scale)
+            return images.add_(shift) if normalize else images
 
         def loader(examples: Batch, **kwargs) -> DeviceLoader:
             images, labels = (tensor.to(device) for tensor in examples)

@@ -1,6 +1,7 @@
 """The one LightningModule around every classification net."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
 from typing import Any
 
 import lightning as L
@@ -113,7 +114,7 @@ class LitClassifier(L.LightningModule):
         net: maps images (N, C, H, W) to logits (N, num_classes).
         num_classes: number of classes.
         optimizer: makes the optimizer of the parameters.
-        scheduler: makes the schedule, stepped every batch, of the optimizer.
+        scheduler: makes the schedule, stepped every batch, of the optimizer, or None.
         clip_norm: largest norm of the gradient over all parameters; None: not clipped.
         micro_batch_size: examples that go through the net at once, the gradients of a batch added
             up; None: the whole batch.
@@ -124,7 +125,7 @@ class LitClassifier(L.LightningModule):
         net: nn.Module,
         num_classes: int,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        scheduler: Callable[[Optimizer], LRScheduler],
+        scheduler: Callable[[Optimizer], LRScheduler | None],
         clip_norm: float | None = None,
         micro_batch_size: int | None = None,
     ) -> None:
@@ -152,7 +153,8 @@ class LitClassifier(L.LightningModule):
 
     def configure_optimizers(self) -> dict:
         optimizer = self.make_optimizer(self.parameters())
-        return {"optimizer": optimizer, "lr_scheduler": self.make_scheduler(optimizer)}
+        scheduler = self.make_scheduler(optimizer)
+        return {"optimizer": optimizer} | ({"lr_scheduler": scheduler} if scheduler else {})
 
     def training_step(
         self, batch: Batch | Iterator[Batch], batch_index: int
@@ -166,20 +168,23 @@ class LitClassifier(L.LightningModule):
         return {"losses": [self._step(images, labels) for images, labels in batches]}
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        optimizer, total = self.optimizers(), 0.0
+        optimizer, scheduler = self.optimizers(), self.lr_schedulers()
         optimizer.zero_grad()
+        shares = []
         # Lightning's exchanges gradients between devices, and costs four rounds of its hooks.
         backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
         passes = backpropagate(self.net, images, labels, self.micro_batch_size, backward)
         for some_labels, logits, losses, loss in passes:
             self.train_scores.update(some_labels, logits, losses)
-            total = total + loss
+            shares.append(loss)
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters(), self.clip_norm)
         optimizer.step()
-        self.lr_schedulers().step()
+        if scheduler is not None:
+            scheduler.step()
+        loss = reduce(torch.add, shares)
         # The mean over the share of a device that got no example is not a number.
-        return total if len(labels) else torch.zeros_like(total)
+        return loss if len(labels) else torch.zeros_like(loss)
 
     def on_train_epoch_end(self) -> None:
         scores = {name: float(score) for name, score in self.train_scores.compute().items()}

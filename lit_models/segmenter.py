@@ -30,7 +30,7 @@ class LitSegmenter(LitClassifier):
         net: nn.Module,
         num_classes: int,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        scheduler: Callable[[Optimizer], LRScheduler],
+        scheduler: Callable[[Optimizer], LRScheduler | None],
         clip_norm: float | None = None,
         micro_batch_size: int | None = None,
     ) -> None:

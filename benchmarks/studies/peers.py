@@ -133,7 +133,8 @@ def measure(
 
 def _best_workers(theirs: Side, steps: int) -> int:
     """The number of workers with which the textbook's loop is fastest here."""
-    counts = range(torch.get_num_threads() + 1)
+    most = torch.get_num_threads()
+    counts = sorted({0, most, *(2**power for power in range(most.bit_length()))})
     turns = {str(count): partial(theirs.speed, "textbook", steps, count) for count in counts}
     samples = speeds.in_turns(turns, rounds=3)
     return max(counts, key=lambda count: np.median(samples[str(count)]))

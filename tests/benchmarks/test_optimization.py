@@ -13,10 +13,12 @@ def rates(steps, **fields):
     protocol = Protocol(**RECIPE, **fields)
     optimizer = optimization.make_optimizer(nn.Linear(2, 2).parameters(), protocol)
     scheduler = optimization.make_scheduler(optimizer, steps, protocol)
+    assert (scheduler is None) == (protocol.schedule == "constant")
     found = [optimizer.param_groups[0]["lr"]]
     for _ in range(steps - 1):
         optimizer.step()
-        scheduler.step()
+        if scheduler is not None:
+            scheduler.step()
         found.append(optimizer.param_groups[0]["lr"])
     return found
 
