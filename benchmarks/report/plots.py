@@ -29,6 +29,13 @@ STYLE = {
 }
 
 
+class WrittenOut(LogFormatter):
+    """Labels the values that `LogFormatter` does, as in 20,000."""
+
+    def __call__(self, value: float, position: int | None = None) -> str:
+        return f"{value:,.0f}" if super().__call__(value, position) else ""
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG and let go of it."""
     image = io.BytesIO()
@@ -75,8 +82,8 @@ def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
     areas = 30 + 470 * means["parameters"] / means["parameters"].max()
     points = axes.scatter(means["examples_per_sec"], means[score], s=areas, alpha=0.6)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.xaxis.set_minor_formatter(LogFormatter())  # labels where the range is narrow
+    axes.xaxis.set_major_formatter(WrittenOut())
+    axes.xaxis.set_minor_formatter(WrittenOut())  # labels where the range is narrow
     axes.margins(0.12)
     axes.set_xlabel("training examples/sec (log scale)")
     axes.set_ylabel(in_words(score, rows))

@@ -159,6 +159,17 @@ def test_plots_draw_from_the_csv(store):
     assert {text.get_text() for text in speed.texts} == {"lenet", "resnet18"}
 
 
+def test_speeds_are_written_out(store):
+    """Those within a decade of each other too."""
+    rows = pd.read_csv(rebuild(store)[0] / "results.csv")
+    rows["examples_per_sec"] = [12_000.0 * (place + 1) for place in range(len(rows))]
+    axes = plots.accuracy_against_speed(rows).axes[0]
+    axes.figure.canvas.draw()
+    labels = {label.get_text() for label in axes.get_xticklabels(which="both")} - {""}
+    assert "20,000" in labels
+    assert all(label.replace(",", "").isdigit() for label in labels)
+
+
 def test_values_in_words():
     assert table.values(pd.Series([1000.0, 1000.0, 20.0]), " px") == "1,000 px / 20 px"
     assert table.values(pd.Series([None, "a"])) == "a"
