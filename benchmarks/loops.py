@@ -158,7 +158,7 @@ def trainer_loop(training: Training, steps: int) -> float:
 
 
 def release_optimizer(trainer: L.Trainer) -> None:
-    """Let go of what it keeps of every weight, while callbacks and data still know the Trainer."""
+    """Let go of what the optimizer keeps of every weight; callbacks and data keep the Trainer."""
     trainer.strategy.optimizers, trainer.strategy.lr_scheduler_configs = [], []
     gc.collect()  # optimizer and schedule refer to each other
 

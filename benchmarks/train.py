@@ -230,7 +230,7 @@ def _fit_and_test(
     """History, seconds of training, and scores on the test set or what is held out."""
     protocol, data = training.protocol, training.data
     module = training.module()
-    every = ceil(10 / data.group_size)  # of which the bar takes each for one batch
+    every = ceil(10 / data.group_size)  # the bar counts a group as one batch
     bars = [TQDMProgressBar(refresh_rate=every, process_position=1)] if progress_bar else []
     trainer = training.trainer(
         max_epochs=protocol.epochs,

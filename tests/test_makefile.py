@@ -95,6 +95,14 @@ def test_bad_input_ends_in_one_line(results, protocol):
     assert "Traceback" not in done.stderr
 
 
+def test_a_model_is_found_on_the_path_that_is_given(tmp_path):
+    layers = "nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4, 10)"
+    code = f"from torch import nn\n\n\ndef net():\n    return nn.Sequential({layers})\n"
+    (tmp_path / "elsewhere.py").write_text(code)
+    done = make("describe", "MODEL=elsewhere:net", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("target", ["describe MODEL=nin", "lint"])
 def test_other_targets(target):
     done = make(*target.split())

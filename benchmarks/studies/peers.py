@@ -133,7 +133,7 @@ def measure(
 
 def _best_workers(theirs: Side, steps: int) -> int:
     """The number of workers with which the textbook's loop is fastest here."""
-    most = torch.get_num_threads()
+    most = torch.get_num_threads()  # of many, each count would be minutes of starting workers
     counts = sorted({0, most, *(2**power for power in range(most.bit_length()))})
     turns = {str(count): partial(theirs.speed, "textbook", steps, count) for count in counts}
     samples = speeds.in_turns(turns, rounds=3)

@@ -23,6 +23,7 @@ def test_what_is_recorded_is_what_torch_is_set_to():
     assert (found["tf32"], found["cudnn_autotune"]) == (False, True)
     assert found["flushes_denormals"] is True
     assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.autograd.is_multithreading_enabled()
     for unset in (
         lambda: setattr(torch.backends.cudnn, "allow_tf32", True),
         lambda: setattr(torch.backends.cuda.matmul, "allow_tf32", True),

@@ -100,6 +100,23 @@ def test_the_best_number_of_workers_is_the_fastest(monkeypatch):
     assert peers._best_workers(Stopwatch(), steps=2) == 1
 
 
+@pytest.mark.parametrize(
+    ("threads", "counts"), [(1, {0, 1}), (2, {0, 1, 2}), (12, {0, 1, 2, 4, 8, 12})]
+)
+def test_of_many_cores_workers_are_tried_by_powers_of_two(monkeypatch, threads, counts):
+    asked = set()
+
+    class Stopwatch:
+        def speed(self, loop, steps, workers):
+            asked.add(workers)
+            return 100.0
+
+    monkeypatch.undo()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    peers._best_workers(Stopwatch(), steps=2)
+    assert asked == counts
+
+
 def test_ratios_are_of_the_same_round():
     samples = {"ours": [2.0, 9.0], "bare": [4.0, 3.0]}
     assert speeds.ratios(samples, "ours", "bare") == [0.5, 3.0]
