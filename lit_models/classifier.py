@@ -1,7 +1,9 @@
 """The one LightningModule around every classification net."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
+from itertools import starmap
 from typing import Any
 
 import lightning as L
@@ -59,7 +61,8 @@ def backpropagate(
 class TrainScores(Metric):
     """Mean loss and accuracy over labels, each counted once; adds up without reading back.
 
-    What small batches bring is kept until it is worth a computation.
+    What small batches bring is kept until it is worth a computation, in memory of its own: a small
+    tensor of every step would lie amid the large ones of the next, so that the heap grows.
     """
 
     KEPT = 8192  # labels
@@ -69,18 +72,22 @@ class TrainScores(Metric):
         self.add_state("loss", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("correct", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
-        for name in ("labels", "logits", "losses"):
-            self.add_state(name, [])
+        self._kept: tuple[Tensor, ...] = ()
+        self._filled = 0
 
     def update(self, labels: Tensor, logits: Tensor, losses: Tensor) -> None:
-        if not self.labels and labels.numel() >= self.KEPT:
-            self._add(labels, logits, losses)
-            return
-        self.labels.append(labels)
-        self.logits.append(logits.clone())  # of a CUDA graph, the next step would overwrite them
-        self.losses.append(losses)
-        if len(self.labels) * labels.numel() >= self.KEPT:
+        new, size = (labels, logits, losses), len(labels)
+        room = self.KEPT // math.prod(labels.shape[1:])
+        if self._filled + size > room:
             self._add_kept()
+        if size > room:
+            self._add(*new)
+            return
+        if not self._kept:
+            self._kept = tuple(tensor.new_empty(room, *tensor.shape[1:]) for tensor in new)
+        for kept, tensor in zip(self._kept, new, strict=True):
+            kept[self._filled : self._filled + size] = tensor
+        self._filled += size
 
     def sync(self, *args: Any, **kwargs: Any) -> None:
         """Comes before `compute`, and on several devices adds up their states."""
@@ -90,10 +97,23 @@ class TrainScores(Metric):
     def compute(self) -> dict[str, Tensor]:
         return {"loss": self.loss / self.count, "train_accuracy": self.correct / self.count}
 
+    def reset(self) -> None:
+        super().reset()
+        self._kept, self._filled = (), 0
+
+    def get_extra_state(self) -> list[Tensor]:
+        """What is kept, for a checkpoint: added up by then, the sum would be rounded otherwise."""
+        return [kept[: self._filled].clone() for kept in self._kept]
+
+    def set_extra_state(self, kept: list[Tensor]) -> None:
+        self._filled = 0
+        if kept:
+            self.update(*kept)
+
     def _add_kept(self) -> None:
-        if self.labels:
-            self._add(torch.cat(self.labels), torch.cat(self.logits), torch.cat(self.losses))
-            self.labels, self.logits, self.losses = [], [], []
+        if self._filled:
+            self._add(*(kept[: self._filled] for kept in self._kept))
+            self._filled = 0
 
     def _add(self, labels: Tensor, logits: Tensor, losses: Tensor) -> None:
         self.loss.add_(losses.sum(dtype=torch.float32))
@@ -165,7 +185,8 @@ class LitClassifier(L.LightningModule):
             The loss of each, by the name `losses`.
         """
         batches = batch if isinstance(batch, Iterator) else [batch]
-        return {"losses": [self._step(images, labels) for images, labels in batches]}
+        # No name here holds a batch while the next is made, so that it can take the same memory.
+        return {"losses": list(starmap(self._step, batches))}
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         optimizer, scheduler = self.optimizers(), self.lr_schedulers()

@@ -1,4 +1,5 @@
 import copy
+import gc
 
 import lightning as L
 import pytest
@@ -112,9 +113,25 @@ def test_scores_saved_and_restored_go_on_to_the_bit(monkeypatch):
         (first if number < 5 else second).update(*batch)
         if number == 4:
             assert first.count == 3000
-            assert len(first.labels) == 2
+            assert len(first.get_extra_state()[0]) == 2000
             second.load_state_dict(first.state_dict())
     assert second.compute() == whole.compute()
+
+
+def test_scores_take_no_memory_step_by_step():
+    """What is left behind by one step would split the room that the next one needs."""
+
+    def tensors():
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+    scores = TrainScores()
+    counts = []
+    for _ in range(4):
+        labels, logits = torch.randint(10, (20,)), torch.randn(20, 10)
+        scores.update(labels, logits, F.cross_entropy(logits, labels, reduction="none"))
+        counts.append(tensors())
+    assert len(set(counts)) == 1
+    assert scores.count == 0
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
