@@ -54,22 +54,23 @@ def _layer_sequential_unit_variance(
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 
-    def correct(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    def correct(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         if layer in reached:
-            return output
+            return
         reached.add(layer)
         is_last = layer is layers[-1]
         target_std = LOGIT_STD if is_last else HIDDEN_STD
         target_mean = LOGIT_MEAN if is_last else HIDDEN_MEAN
-        channel = output.dim() - 1 if isinstance(layer, nn.Linear) else 1
-        all_but_channels = [d for d in range(output.dim()) if d != channel]
-        mean = output.mean(all_but_channels, keepdim=True) if layer.bias is not None else 0.0
-        scale = target_std / (output - mean).std()
+        if layer.bias is not None:
+            channel = output.dim() - 1 if isinstance(layer, nn.Linear) else 1
+            mean = output.mean([d for d in range(output.dim()) if d != channel], keepdim=True)
+            output -= mean
+        scale = target_std / output.std()
+        output *= scale
         layer.weight *= scale
-        if layer.bias is None:
-            return output * scale
-        layer.bias.copy_(target_mean - mean.flatten() * scale)
-        return (output - mean) * scale + target_mean
+        if layer.bias is not None:
+            output += target_mean
+            layer.bias.copy_(target_mean - mean.flatten() * scale)
 
     hooks = [layer.register_forward_pre_hook(start) for layer in layers]
     hooks += [layer.register_forward_hook(correct) for layer in layers]

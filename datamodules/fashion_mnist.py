@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +61,8 @@ def load(data_dir: Path) -> ImageDataset:
     else:
         _fetch(own_folder)
         folder, source = own_folder, "data folder"
-    arrays = {name: _read(folder, name) for name in FILES}
+    with ThreadPoolExecutor() as pool:
+        arrays = dict(zip(FILES, pool.map(partial(_read, folder), FILES), strict=True))
     return ImageDataset(
         name="fashion_mnist",
         source=f"Fashion-MNIST ({source})",

@@ -1,6 +1,7 @@
 """Batches served from the training device, where the whole dataset lives as uint8."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
 
 import lightning as L
@@ -102,7 +103,8 @@ class DeviceResidentDataModule(L.LightningDataModule):
             shuffle_seed=lambda: (seed, epoch()),
             augmentation=augmentation,
         )
-        self._evaluation = loader(evaluation)
+        # Made when it is first wanted: the training need not wait for it, nor share the memory.
+        self._evaluation = cache(lambda: loader(evaluation))
         self.group_size = 1
 
     def train_dataloader(self) -> "DeviceLoader | Groups":
@@ -111,11 +113,13 @@ class DeviceResidentDataModule(L.LightningDataModule):
         return Groups(self.train_batches, self.group_size)
 
     def test_dataloader(self) -> "DeviceLoader":
-        return self._evaluation
+        evaluation = self._evaluation()
+        evaluation.share = self.train_batches.share
+        return evaluation
 
     def share(self, chosen: slice) -> None:
         """From now on serve, of every batch, these examples alone; others are served elsewhere."""
-        self.train_batches.share = self._evaluation.share = chosen
+        self.train_batches.share = chosen
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
         return batch  # it was made there
