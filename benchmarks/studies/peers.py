@@ -6,6 +6,7 @@ of timm. Ratios are of what was measured side by side.
 """
 
 from functools import partial
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,11 @@ MEASURING = (
     *("peer_loops", "peer_sides", "speeds", "timing"),
 )
 
-# Rounds of all loops: as many as would fit in the time at the bare loop's speed, within limits.
-SECONDS, LEAST_ROUNDS, MOST_ROUNDS, SLICE_SECONDS = 60.0, 5, 31, 0.3
+# How fast others are is for each of their processes a draw of how it keeps memory, so that either
+# side has several, one after another. In each are as many rounds of all loops as would fit in its
+# part of the time at the bare loop's speed, within limits.
+PROCESSES = 5
+SECONDS, LEAST_ROUNDS, MOST_ROUNDS, SLICE_SECONDS = 60.0, 1, 6, 0.3
 
 NAMES = {
     "ours": "our loop",
@@ -104,18 +108,24 @@ def measure(
         rate = ours.speed("bare", steps=2)
         steps = speeds.steps_in(SLICE_SECONDS, rate, batch_size)
         workers = _best_workers(theirs, steps)
-        turns = {name: partial(ours.speed, name, steps) for name in OURS}
-        turns |= {name: partial(theirs.speed, name, steps, workers) for name in THEIRS}
-        slice_seconds = (loops.WARMUP_STEPS + steps) * batch_size / rate
-        rounds = int(np.clip(SECONDS / (len(turns) * slice_seconds), LEAST_ROUNDS, MOST_ROUNDS))
-        samples = speeds.in_turns(turns, rounds)
+    loop_seconds = (loops.WARMUP_STEPS + steps) * batch_size / rate
+    round_seconds = len(OURS | THEIRS) * loop_seconds
+    rounds = ceil(np.clip(SECONDS / PROCESSES / round_seconds, LEAST_ROUNDS, MOST_ROUNDS))
+    samples: dict[str, list[float]] = {name: [] for name in OURS | THEIRS}
+    for _ in range(PROCESSES):
+        with Side(asked, is_ours=True) as ours, Side(asked, is_ours=False) as theirs:
+            turns = {name: partial(ours.speed, name, steps) for name in OURS}
+            turns |= {name: partial(theirs.speed, name, steps, workers) for name in THEIRS}
+            for name, rates in speeds.in_turns(turns, rounds).items():
+                samples[name] += rates
 
     settings = {
         "image_size": image_size,
         "batch_size": batch_size,
         "workers": workers,
         "steps": steps,
-        "rounds": rounds,
+        "processes": PROCESSES,
+        "rounds": PROCESSES * rounds,
     }
     stamp = {**environment.describe(device), "data_source": dataset.source, "finished_at": now()}
     stamp = {name: value for name, value in stamp.items() if name not in backend.settings()}
@@ -171,14 +181,16 @@ def table(rows: pd.DataFrame) -> str:
         )
     stamps = ("data_source", "device", "torch_version", "lightning_version", "commit")
     caption = (
-        "Examples/sec, medians of rounds in which the loops took turns; ratios: median over the "
-        "rounds (first to third quartile). Plain SGD, fp32. The first two loops keep the data on "
-        "the device, and nets in the layout `channels_last`; the others are as most people would "
-        "write them, the DataLoader with its fastest number of workers here ({workers}). "
+        "Examples/sec, medians of rounds in which the loops took turns, in {processes} processes "
+        "of either side; ratios: median over the rounds (first to third quartile). Plain SGD, "
+        "fp32. The first two loops keep the data on the device, and nets in the layout "
+        "`channels_last`; the others are as most people would write them, the DataLoader with its "
+        "fastest number of workers here ({workers}). "
         "{data_source}; device: {device}; torch {torch_version}, lightning {lightning_version}; "
         "commit: {commit}; finished: {finished_at}."
     ).format(
         **{name: values(rows[name]) for name in stamps},
+        processes=values(rows["processes"]),
         workers=_workers(rows),
         finished_at=rows["finished_at"].max(),
     )

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import pandas as pd
 import pytest
 import torch
@@ -15,7 +17,7 @@ CPU = torch.device("cpu")
 def _short(monkeypatch, small_fashion_mnist):
     monkeypatch.setattr(peers, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(peers, "SECONDS", 0.0)
-    monkeypatch.setattr(peers, "LEAST_ROUNDS", 2)
+    monkeypatch.setattr(peers, "PROCESSES", 2)
     monkeypatch.setattr(peers, "OWN_SIZES", {"lenet": {"image_size": 28, "batch_size": 8}})
     monkeypatch.setattr(peers, "_best_workers", lambda theirs, steps: 0)
 
@@ -115,6 +117,27 @@ def test_of_many_cores_workers_are_tried_by_powers_of_two(monkeypatch, threads, 
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     peers._best_workers(Stopwatch(), steps=2)
     assert asked == counts
+
+
+def test_medians_are_over_all_processes(monkeypatch, small_dataset):
+    """Of which each is as fast as it is for all its life."""
+    theirs = iter([20.0, 20.0, 50.0, 40.0])  # the first is asked for workers alone
+
+    class Process(nullcontext):
+        def __init__(self, comparison, is_ours):
+            super().__init__(self)
+            self.rate = 100.0 if is_ours else next(theirs)
+
+        def speed(self, loop, steps, workers=0):
+            return self.rate
+
+    monkeypatch.setattr(peers, "Side", Process)
+    monkeypatch.setattr(peers, "PROCESSES", 3)
+    rows = peers.measure("lenet", small_dataset, CPU, 28, 8).set_index("loop")
+    assert rows.loc["textbook", "examples_per_sec_median"] == 40
+    assert rows.loc["textbook", "ratio_median"] == 2.5
+    assert rows.loc["bare", "ratio_median"] == 1
+    assert set(rows["rounds"]) == {3}
 
 
 def test_ratios_are_of_the_same_round():
