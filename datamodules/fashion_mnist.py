@@ -78,8 +78,8 @@ def load(data_dir: Path) -> ImageDataset:
 
 
 def _file(folder: Path, name: str) -> Path | None:
-    """The file of that name, compressed or not."""
-    return next((p for p in (folder / f"{name}.gz", folder / name) if p.is_file()), None)
+    """The file of that name, decompressed or not."""
+    return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
 
 
 def _present(folder: Path) -> bool:
@@ -133,8 +133,8 @@ def _fetch(folder: Path) -> None:
             print(f"fetching Fashion-MNIST from {origin} ...", file=sys.stderr, flush=True)
             try:
                 found = download(Path(name).resolve())
-                for file in FILES:
-                    _read(found, file)
+                for file in FILES:  # decompressed once, and not by every run
+                    (Path(name) / file).write_bytes(_read(found, file))
             except (
                 DataError,
                 OSError,
@@ -146,7 +146,7 @@ def _fetch(folder: Path) -> None:
                 continue
             folder.mkdir(exist_ok=True)
             for file in FILES:
-                os.replace(_file(found, file), folder / _file(found, file).name)
+                os.replace(Path(name) / file, folder / file)
             return
     raise DataError(
         f"Fashion-MNIST is neither in {folder} nor in {DEBIAN_FOLDER} and could not be fetched "

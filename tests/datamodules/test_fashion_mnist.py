@@ -77,6 +77,7 @@ def test_fetches_from_the_second_source_when_the_first_fails(small, tmp_path, mo
     own = Path("own")
     assert len(fashion_mnist.load(own).train_labels) == 2
     assert sorted(p.name for p in own.rglob("*") if p.is_dir()) == ["FashionMNIST", "raw"]
+    assert {p.name for p in own.rglob("*") if p.is_file()} == set(fashion_mnist.FILES)
 
 
 def test_nothing_is_left_of_a_download_that_fails(small, tmp_path, monkeypatch):
