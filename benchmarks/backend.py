@@ -1,5 +1,6 @@
 """Settings that are chosen once, the same for every run of every net, and recorded."""
 
+import atexit
 import ctypes
 import gc
 import logging
@@ -20,8 +21,10 @@ def set_up() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
         libc.mallopt(_M_MMAP_MAX, 0)
-    # What the libraries have made so far is there to stay: not to be searched for garbage.
+    # What the libraries have made so far is there to stay: not to be searched for garbage before
+    # the end, when some (nanobind) report whatever of theirs is then not freed.
     gc.freeze()
+    atexit.register(gc.unfreeze)
     # Numbers too small to be normal take CPUs a hundred times as long, and mean nothing here.
     torch.set_flush_denormal(True)
     # 32-true is what it says; whoever wants tensor cores has bf16-mixed.

@@ -64,3 +64,24 @@ assert not weight.grad.any()
 
 def test_denormals_are_flushed_on_every_thread():
     subprocess.run([sys.executable, "-c", FLUSHES], cwd=ROOT, check=True)
+
+
+FREED = """
+import os
+from benchmarks import backend
+
+class Library:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self, write=os.write):
+        write(1, b"freed")
+
+library = Library()
+backend.set_up()
+"""
+
+
+def test_what_is_frozen_is_freed_at_the_end():
+    ended = subprocess.run([sys.executable, "-c", FREED], cwd=ROOT, check=True, capture_output=True)
+    assert ended.stdout == b"freed"
