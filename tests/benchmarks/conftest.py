@@ -1,5 +1,6 @@
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -90,6 +91,9 @@ def accelerator(monkeypatch):
         monkeypatch.setattr(torch.accelerator, name, recorded(name))
     for name, figure in figures.items():
         monkeypatch.setattr(torch.accelerator, name, recorded(name, figure))
+    # Adam asks whether its steps are being captured as a graph.
+    stream = SimpleNamespace(is_capturing=lambda: False)
+    monkeypatch.setattr(torch.accelerator, "current_stream", lambda *args: stream)
     # An accelerator has random numbers of its own, which the CPU's stand for.
     monkeypatch.setattr(
         torch.cpu, "get_rng_state", lambda device: torch.get_rng_state(), raising=False
