@@ -28,6 +28,9 @@ STYLE = {
     "legend.frameon": False,
 }
 
+# By default labels are moved for a second, and so to other places every time.
+LABEL_STEPS = 100
+
 
 class WrittenOut(LogFormatter):
     """Labels the values that `LogFormatter` does, as in 20,000."""
@@ -90,7 +93,13 @@ def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
     axes.set_title(f"{_title(rows)}; area: parameters", loc="left", wrap=True)
     texts = [axes.text(row["examples_per_sec"], row[score], name) for name, row in means.iterrows()]
     figure.draw_without_rendering()  # only then is it known where points lie
-    adjust_text(texts, objects=points, ax=axes, arrowprops={"arrowstyle": "-", "color": "0.6"})
+    adjust_text(
+        texts,
+        objects=points,
+        ax=axes,
+        iter_lim=LABEL_STEPS,
+        arrowprops={"arrowstyle": "-", "color": "0.6"},
+    )
     return figure
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import pandas as pd
 import pytest
@@ -168,6 +169,19 @@ def test_speeds_are_written_out(store):
     labels = {label.get_text() for label in axes.get_xticklabels(which="both")} - {""}
     assert "20,000" in labels
     assert all(label.replace(",", "").isdigit() for label in labels)
+
+
+def test_labels_lie_in_the_same_places_however_slow_the_machine(store, monkeypatch):
+    rows = pd.read_csv(rebuild(store)[0] / "results.csv")
+    crowd = pd.concat([rows.assign(model=rows["model"] + str(number)) for number in range(4)])
+
+    def places():
+        texts = plots.accuracy_against_speed(crowd).axes[0].texts
+        return [text.get_position() for text in texts]
+
+    soon = places()
+    monkeypatch.setattr("adjustText.timer", itertools.count(step=10).__next__)
+    assert places() == soon
 
 
 def test_values_in_words():
