@@ -125,16 +125,17 @@ def _fetch(folder: Path) -> None:
     reasons = []
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=".download-", dir=folder.parent)
+        temporary = tempfile.TemporaryDirectory(prefix=".download-", dir=folder.parent)
     except OSError as error:
         raise DataError(f"{folder.parent} cannot be written: {error.strerror}") from None
-    with scratch as name:
+    with temporary as name:
+        scratch = Path(name).resolve()
         for origin, download in (("torchvision", _from_torchvision), ("Debian", _from_debian)):
             print(f"fetching Fashion-MNIST from {origin} ...", file=sys.stderr, flush=True)
             try:
-                found = download(Path(name).resolve())
+                found = download(scratch)
                 for file in FILES:  # decompressed once, and not by every run
-                    (Path(name) / file).write_bytes(_read(found, file))
+                    (scratch / file).write_bytes(_read(found, file))
             except (
                 DataError,
                 OSError,
@@ -146,7 +147,7 @@ def _fetch(folder: Path) -> None:
                 continue
             folder.mkdir(exist_ok=True)
             for file in FILES:
-                os.replace(Path(name) / file, folder / file)
+                os.replace(scratch / file, folder / file)
             return
     raise DataError(
         f"Fashion-MNIST is neither in {folder} nor in {DEBIAN_FOLDER} and could not be fetched "
