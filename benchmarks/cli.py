@@ -11,10 +11,11 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 import datamodules
-from benchmarks import protocol as protocols
-from benchmarks import storage, studies
+from benchmarks import studies
 from benchmarks.errors import UsageError, unknown
-from benchmarks.protocol import Protocol
+from benchmarks.planning import protocol as protocols
+from benchmarks.planning.protocol import Protocol
+from benchmarks.records import storage
 
 INTERRUPTED = 130
 EXECUTORS = ("local", "ray")

@@ -8,13 +8,14 @@ from jsonargparse import Namespace
 
 import datamodules
 import lit_models
-from benchmarks import environment, studies
+from benchmarks import studies
 from benchmarks.errors import UsageError
-from benchmarks.storage import check_writable
+from benchmarks.machine import environment
+from benchmarks.records.storage import check_writable
 from datamodules import DataError
 
 if TYPE_CHECKING:
-    from benchmarks.executors import Executor
+    from benchmarks.execution.executor import Executor
 
 # Errors that are answered in one line: the message says what was wrong and what to do.
 FORESEEN = (UsageError, lit_models.ModelError, DataError)
@@ -30,7 +31,7 @@ def list_models(args: Namespace) -> int:
 
 
 def describe(args: Namespace) -> int:
-    from benchmarks import cards
+    from lit_models.analysis import model_summary
 
     for option in ("image_size", "channels", "classes"):
         if args[option] is not None and args[option] < 1:
@@ -48,11 +49,11 @@ def describe(args: Namespace) -> int:
     }
     shape |= {name: value for name, value in asked.items() if value is not None}
     if args.model:
-        print(cards.card(args.model, **shape))
+        print(model_summary.card(args.model, **shape))
         return 0
     folder = args.results / "models"
     check_writable(folder)
-    table = cards.write_comparison(folder, **shape)
+    table = model_summary.write_comparison(folder, **shape)
     print(f"{table}\nwritten to {folder}")
     return 0
 
@@ -65,10 +66,11 @@ def data(args: Namespace) -> int:
 
 
 def run(args: Namespace) -> int:
-    from benchmarks import nodes, report
-    from benchmarks.plan import check_task, plan, settings_by_model
-    from benchmarks.records import OK, RecordStore
-    from benchmarks.sweep import Interrupted, sweep
+    from benchmarks.execution import rendezvous
+    from benchmarks.execution.sweep import Interrupted, sweep
+    from benchmarks.planning.plan import check_task, plan, settings_by_model
+    from benchmarks.records.record import OK, RecordStore
+    from benchmarks.report.rebuild import rebuild as rebuild_report
 
     if args.executor == "ray" and find_spec("ray") is None:
         raise UsageError("the executor ray needs Ray; install it by `pip install ray`")
@@ -81,7 +83,7 @@ def run(args: Namespace) -> int:
         raise UsageError("several devices share a run only where --executor is local")
     if args.executor == "local":
         environment.check_devices(device, args.devices)
-    node_rank = nodes.node_rank(args.num_nodes)
+    node_rank = rendezvous.node_rank(args.num_nodes)
     if (args.jobs or 1) > 1 < args.num_nodes:
         raise UsageError("--jobs must be 1 where several nodes share a run")
     if args.auto:
@@ -104,16 +106,16 @@ def run(args: Namespace) -> int:
     )
     store, executor = RecordStore(args.results), _executor(args, device)
     if node_rank > 0:
-        records = nodes.follow(specs, store, executor)
+        records = rendezvous.follow(specs, store, executor)
         return 0 if all(record.status == OK for record in records) else 1
     try:
-        with nodes.leading(args.num_nodes):
+        with rendezvous.leading(args.num_nodes):
             records = sweep(specs, store, executor, args.force)
     except Interrupted:
         if list((folder / "runs").glob("*.json")):
-            print(f"\n{report.rebuild(folder)}\nwritten to {folder}")
+            print(f"\n{rebuild_report(folder)}\nwritten to {folder}")
         raise
-    print(f"\n{report.rebuild(folder)}\nwritten to {folder}")
+    print(f"\n{rebuild_report(folder)}\nwritten to {folder}")
     if args.study is not None:
         study(args)
     return 0 if all(record.status == OK for record in records) else 1
@@ -134,12 +136,12 @@ def _device(name: str, executor: str) -> str:
 def _executor(args: Namespace, device: str) -> "Executor":
     limits = {"timeout": args.timeout, "checkpoint_seconds": args.checkpoint_seconds}
     if args.executor == "ray":
-        from benchmarks.executors.ray import RayExecutor
+        from benchmarks.execution.ray import RayExecutor
 
         executor = RayExecutor(args.data_dir, device, args.jobs, **limits)
         print(executor)
         return executor
-    from benchmarks.executors.local import LocalExecutor
+    from benchmarks.execution.local import LocalExecutor
 
     progress_bar = sys.stdout.isatty()
     jobs = args.jobs or 1
@@ -154,12 +156,12 @@ def _patterns(args: Namespace) -> list[str]:
 
 
 def peers(args: Namespace) -> int:
-    from benchmarks.studies import peers
+    from benchmarks.studies.peers import study
 
     device = environment.resolve_device(args.device)
     folder = args.results / "studies" / "peers"
     check_writable(folder)
-    print(peers.run(folder, device, args.force, args.data_dir, _patterns(args)))
+    print(study.run(folder, device, args.force, args.data_dir, _patterns(args)))
     print(f"written to {folder}")
     return 0
 
@@ -174,8 +176,8 @@ def study(args: Namespace) -> int:
 
 
 def rebuild(args: Namespace) -> int:
-    from benchmarks import report
-    from benchmarks.records import RecordStore
+    from benchmarks.records.record import RecordStore
+    from benchmarks.report.rebuild import rebuild as rebuild_report
 
     comparisons = RecordStore(args.results).folders()
     measured = [args.results / "studies" / name for name in studies.names()]
@@ -185,7 +187,7 @@ def rebuild(args: Namespace) -> int:
     for folder in measured:
         check_writable(folder)
     for folder in comparisons:
-        print(f"{folder}\n\n{report.rebuild(folder)}\n")
+        print(f"{folder}\n\n{rebuild_report(folder)}\n")
     for folder in measured:
         print(f"{folder}\n\n{studies.load(folder.name).rebuild(folder)}\n")
     return 0

@@ -26,4 +26,4 @@ def load(name: str, data_dir: Path) -> ImageDataset:
     Raises:
         DataError: data that are absent, truncated or corrupt.
     """
-    return import_module(f"{__name__}.{name}").load(data_dir)
+    return import_module(f"{__name__}.sources.{name}").load(data_dir)

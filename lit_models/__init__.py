@@ -1,5 +1,11 @@
 """Convolutional networks as plain modules that return logits, and what can be said of them."""
 
+from lit_models.analysis.cost import Cost, cost
+from lit_models.analysis.effective_receptive_field import (
+    EffectiveReceptiveField,
+    effective_receptive_field,
+)
+from lit_models.analysis.receptive_field.graph import ReceptiveField, receptive_field
 from lit_models.catalogue import (
     build,
     canonical_names,
@@ -8,13 +14,7 @@ from lit_models.catalogue import (
     names,
     select,
 )
-from lit_models.cost import Cost, cost
-from lit_models.effective_receptive_field import (
-    EffectiveReceptiveField,
-    effective_receptive_field,
-)
 from lit_models.external import check
-from lit_models.receptive_field import ReceptiveField, receptive_field
 from lit_models.registry import (
     CLASSIFICATION,
     SEGMENTATION,

@@ -11,8 +11,7 @@ from importlib.metadata import entry_points
 
 from torch import nn
 
-# These hold LightningModules, not architectures; importing them would import lightning.
-_NOT_ARCHITECTURES = {"classifier", "segmenter"}
+from lit_models import nets
 
 ENTRY_POINTS = "cnn_benchmarks.models"
 
@@ -126,10 +125,8 @@ def registered() -> dict[str, Entry]:
     Raises:
         ModelError: the module of an entry point cannot be imported.
     """
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__):
-        if module.name not in _NOT_ARCHITECTURES:
-            importlib.import_module(f"{__package__}.{module.name}")
+    for module in pkgutil.iter_modules(nets.__path__):
+        importlib.import_module(f"{nets.__name__}.{module.name}")
     for point in entry_points(group=ENTRY_POINTS):
         try:
             point.load()

@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 import datamodules
-from datamodules import DataError, ImageDataset, cifar10
-from datamodules import fashion_mnist as fashion_mnist_files
+from datamodules import DataError, ImageDataset
+from datamodules.sources import cifar10
+from datamodules.sources import fashion_mnist as fashion_mnist_files
 
 ROOT = Path(__file__).parent.parent
 

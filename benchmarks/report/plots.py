@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator
 
+from benchmarks.records.storage import write_whole
 from benchmarks.report.table import in_words
-from benchmarks.storage import write_whole
 
 STYLE = {
     "figure.dpi": 150,

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from benchmarks.records import OK
+from benchmarks.records.record import OK
 from lit_models import SEGMENTATION
 
 _CAPTION = """\

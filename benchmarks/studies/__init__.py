@@ -32,7 +32,7 @@ def rows_of(folder: Path) -> "pd.DataFrame":
     Raises:
         UsageError: nothing, or what it wrote is damaged.
     """
-    from benchmarks.records import read_rows
+    from benchmarks.records.record import read_rows
 
     rows = read_rows(folder / "results.csv")
     if rows is None:
@@ -42,7 +42,7 @@ def rows_of(folder: Path) -> "pd.DataFrame":
 
 def is_measured(folder: Path, key: str) -> bool:
     """Whether the results of a study are those of this key."""
-    from benchmarks.records import read_rows
+    from benchmarks.records.record import read_rows
 
     rows = read_rows(folder / "results.csv")
     return rows is not None and bool((rows["key"] == key).all())

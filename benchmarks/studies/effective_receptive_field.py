@@ -15,14 +15,15 @@ from torch import Tensor, nn
 
 import datamodules
 import lit_models
-from benchmarks import environment, studies
+from benchmarks import studies
 from benchmarks.errors import UsageError
-from benchmarks.initialisation import initialise
-from benchmarks.plan import code_digest, digest
-from benchmarks.records import identity, now
+from benchmarks.machine import environment
+from benchmarks.planning.plan import code_digest, digest
+from benchmarks.records.record import identity, now
+from benchmarks.records.storage import set_aside, write_whole
 from benchmarks.report import plots
-from benchmarks.storage import set_aside, write_whole
-from datamodules.image_data import DeviceResidentDataModule
+from benchmarks.training.initialisation import initialise
+from datamodules.datamodule import DeviceResidentDataModule
 
 MODELS = (
     *("lenet", "alexnet", "vgg11", "nin"),
@@ -43,8 +44,11 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path = Path("d
     """
     dataset = datamodules.load(SETTINGS["dataset"], data_dir)
     nets = [lit_models.entry(model).module for model in MODELS]
-    measuring = ["lit_models.receptive_field", "lit_models.effective_receptive_field"]
-    code = code_digest([__name__, "benchmarks.initialisation", *measuring, *nets])
+    measuring = [
+        "lit_models.analysis.receptive_field.graph",
+        "lit_models.analysis.effective_receptive_field",
+    ]
+    code = code_digest([__name__, "benchmarks.training.initialisation", *measuring, *nets])
     where = [device, torch.__version__, identity(folder.parents[1])]
     key = digest([MODELS, SETTINGS, dataset.digest, code, *where])[:16]
     if force or not studies.is_measured(folder, key):

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 import lit_models
-from benchmarks import backend, environment, studies, timing
-from benchmarks.plan import code_digest, digest
-from benchmarks.records import identity, now
+from benchmarks import studies
+from benchmarks.machine import accelerator, environment, process_settings
+from benchmarks.planning.plan import code_digest, digest
+from benchmarks.records.record import identity, now
+from benchmarks.records.storage import write_whole
 from benchmarks.report import plots
-from benchmarks.storage import write_whole
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
 SETTINGS = {"in_channels": 64, "out_channels": 64, "image_size": 56, "batch_size": 8}
@@ -34,7 +35,9 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = 
     Returns:
         The table in markdown.
     """
-    code = code_digest([__name__, "benchmarks.backend", "benchmarks.timing"])
+    code = code_digest(
+        [__name__, "benchmarks.machine.process_settings", "benchmarks.machine.accelerator"]
+    )
     key = digest([SETTINGS, code, device, torch.__version__, identity(folder.parents[1])])[:16]
     if force or not studies.is_measured(folder, key):
         rows = measure(torch.device(device)).assign(key=key)
@@ -53,7 +56,7 @@ def rebuild(folder: Path) -> str:
 
 def measure(device: torch.device) -> pd.DataFrame:
     """One row a kernel size: cost in theory, median and quartiles of the times in ms."""
-    backend.set_up()
+    process_settings.set_up()
     channels, size = SETTINGS["in_channels"], SETTINGS["image_size"]
     images = torch.randn(
         SETTINGS["batch_size"], channels, size, size, device=device, requires_grad=True
@@ -105,10 +108,10 @@ WORKS = {"forward": _forward, "forward_backward": _forward_backward}
 
 def _seconds(work: Callable[[], object], device: torch.device, number: int) -> float:
     """What one of so many takes."""
-    began = timing.now(device)
+    began = accelerator.now(device)
     for _ in range(number):
         work()
-    return (timing.now(device) - began) / number
+    return (accelerator.now(device) - began) / number
 
 
 def table(rows: pd.DataFrame) -> str:

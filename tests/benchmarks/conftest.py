@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from benchmarks import cli
-from benchmarks.loops import Training
-from benchmarks.plan import plan, settings_by_model
-from datamodules.image_data import DeviceResidentDataModule
+from benchmarks.measurement.loops import Training
+from benchmarks.planning.plan import plan, settings_by_model
+from datamodules.datamodule import DeviceResidentDataModule
 from lit_models import CLASSIFICATION
 
 
@@ -80,7 +80,10 @@ def accelerator(monkeypatch):
 
     def read_clock():
         caller = sys._getframe(1).f_globals["__name__"]
-        if caller.startswith("benchmarks.") and caller != "benchmarks.checkpoints":
+        if (
+            caller.startswith("benchmarks.")
+            and caller != "benchmarks.training.callbacks.checkpoints"
+        ):
             events.append("time")
         return read()
 

@@ -154,5 +154,5 @@ def test_auto_is_said_in_one_line_and_depends_on_the_device(monkeypatch):
     from benchmarks import commands
 
     assert commands.auto_protocol("cpu") == "quick"
-    monkeypatch.setattr("benchmarks.environment.resolve_device", lambda name: "cuda")
+    monkeypatch.setattr("benchmarks.machine.environment.resolve_device", lambda name: "cuda")
     assert commands.auto_protocol("auto") == "standard"

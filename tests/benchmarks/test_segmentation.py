@@ -5,10 +5,11 @@ import pytest
 
 import datamodules
 import lit_models
-from benchmarks import cli, report
-from benchmarks.plan import RunSpec, code_digest
-from benchmarks.records import OK, RecordStore, RunRecord
-from benchmarks.train import train
+from benchmarks import cli
+from benchmarks.planning.plan import RunSpec, code_digest
+from benchmarks.records.record import OK, RecordStore, RunRecord
+from benchmarks.report.rebuild import rebuild as rebuild_report
+from benchmarks.run import train
 
 DATASET = ("--dataset", "fashion_mnist_masks")
 SMALL = (
@@ -39,8 +40,8 @@ class InThisProcess:
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    monkeypatch.setattr("benchmarks.executors.local.LocalExecutor", InThisProcess)
-    monkeypatch.setattr("benchmarks.speeds.ROUNDS", 1)
+    monkeypatch.setattr("benchmarks.execution.local.LocalExecutor", InThisProcess)
+    monkeypatch.setattr("benchmarks.measurement.loop_timings.ROUNDS", 1)
 
 
 def run(tmp_path, data_dir, *arguments):
@@ -142,8 +143,10 @@ def test_both_rooms_call_the_tasks_the_same():
 
 
 def test_a_run_depends_on_the_code_of_all_parts_of_its_net():
-    assert code_digest(["lit_models.fcn"]) == code_digest(["lit_models.fcn", "lit_models.resnet"])
-    assert code_digest(["lit_models.fcn"]) != code_digest(["lit_models.resnet"])
+    assert code_digest(["lit_models.nets.fcn"]) == code_digest(
+        ["lit_models.nets.fcn", "lit_models.nets.resnet"]
+    )
+    assert code_digest(["lit_models.nets.fcn"]) != code_digest(["lit_models.nets.resnet"])
 
 
 @pytest.fixture
@@ -164,7 +167,7 @@ def write(tmp_path):
 def test_nets_are_ranked_by_mean_iou(write, tmp_path):
     write("unet", test_accuracy=0.8, test_mean_iou=0.6)
     write("fcn", test_accuracy=0.9, test_mean_iou=0.5)
-    markdown = report.rebuild(tmp_path / "fashion_mnist_masks" / "small")
+    markdown = rebuild_report(tmp_path / "fashion_mnist_masks" / "small")
     header, _, *rows = (
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in markdown.splitlines()
@@ -182,7 +185,7 @@ def test_plots_say_what_they_show(write, tmp_path):
     write("unet", test_accuracy=0.8, test_mean_iou=0.6)
     write("fcn", test_accuracy=0.9, test_mean_iou=0.5)
     folder = tmp_path / "fashion_mnist_masks" / "small"
-    report.rebuild(folder)
+    rebuild_report(folder)
     rows, curves = (pd.read_csv(folder / f"{name}.csv") for name in ("results", "curves"))
     accuracy = plots.accuracy(rows)
     assert [label.get_text() for label in accuracy.axes[0].get_yticklabels()] == ["fcn", "unet"]

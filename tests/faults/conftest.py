@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cli
-from benchmarks.executors import local
-from benchmarks.plan import plan, settings_by_model
-from benchmarks.records import OK, RecordStore, RunRecord, load
-from benchmarks.sweep import sweep
+from benchmarks.execution import local
+from benchmarks.execution.sweep import sweep
+from benchmarks.planning.plan import plan, settings_by_model
+from benchmarks.records.record import OK, RecordStore, RunRecord, load
 from lit_models import registry
-from tests.benchmarks.test_train import MEASURED
+from tests.benchmarks.test_run import MEASURED
 from tests.conftest import ROOT
 from tests.faults import saboteur
 

@@ -14,7 +14,7 @@ from tests.faults import saboteur
 
 def main(sweep_fault: str, run_fault: str, *argv: str) -> int:
     from benchmarks.cli import main
-    from benchmarks.executors import local
+    from benchmarks.execution import local
     from tests.faults import tiny  # noqa: F401
 
     sweep_fault, run_fault = (

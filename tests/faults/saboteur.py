@@ -84,11 +84,11 @@ class Fault:
 
 def run(fault: Fault | None, spec, *args) -> None:
     """`benchmarks.executors.local._run`, struck by a fault; what is timed is kept short."""
-    from benchmarks import speeds, yardsticks
-    from benchmarks.executors import local
+    from benchmarks.execution import local
+    from benchmarks.measurement import calibration, loop_timings
 
     importlib.import_module("tests.faults.tiny")
-    speeds.ROUNDS, yardsticks.SECONDS = 1, 0.0
+    loop_timings.ROUNDS, calibration.SECONDS = 1, 0.0
     if fault is not None and spec.seed == fault.seed:
         fault.arm()
     local._run(spec, *args)

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 import datamodules
-from benchmarks import cli, records, report
-from benchmarks.checkpoints import CheckpointFile
-from benchmarks.protocol import FOLDER
-from benchmarks.records import RecordStore
+from benchmarks import cli
+from benchmarks.planning.protocol import FOLDER
+from benchmarks.records import record
+from benchmarks.records.record import RecordStore
+from benchmarks.report.rebuild import rebuild as rebuild_report
+from benchmarks.training.callbacks.checkpoints import CheckpointFile
 from datamodules import DataError
 from tests.faults.conftest import numbers
 from tests.faults.saboteur import Fault
@@ -66,7 +68,7 @@ def test_a_damaged_record_is_set_aside_and_never_believed(
         counted()
         damage = damaged(content, number)
         path.write_bytes(damage)
-        found = {record.seed: numbers(record) for record in records.load(folder)}
+        found = {record.seed: numbers(record) for record in record.load(folder)}
         assert found[1] == reference[1]
         if 0 in found:  # such as a space in place of a line's end
             assert found[0] == reference[0]
@@ -196,4 +198,4 @@ def test_the_report_of_a_damaged_folder_shows_the_rest(results, specs, counted, 
     captured = capsys.readouterr()
     assert "| tiny " in captured.out
     assert len(captured.err.strip().splitlines()) == 1
-    assert report.rebuild(results / specs[0].folder)
+    assert rebuild_report(results / specs[0].folder)

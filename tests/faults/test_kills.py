@@ -9,14 +9,14 @@ import time
 import pytest
 from upath import UPath
 
-from benchmarks.records import DIVERGED, FAILED, KILLED, OK, TIMEOUT, RecordStore
+from benchmarks.records.record import DIVERGED, FAILED, KILLED, OK, TIMEOUT, RecordStore
 from tests.faults.saboteur import Fault
 
 STEP = "lit_models.classifier:LitClassifier.training_step"
 EPOCH_END = "lit_models.classifier:LitClassifier.on_train_epoch_end"
 TEST_STEP = "lit_models.classifier:LitClassifier.test_step"
 UPDATE = "torch.optim:AdamW.step"
-SAVE = "benchmarks.checkpoints:write_whole"
+SAVE = "benchmarks.training.callbacks.checkpoints:write_whole"
 SEND = "multiprocessing.connection:Connection.send"
 
 EVERY_STEP, EVERY_EPOCH = 0.0, 1e9
@@ -29,7 +29,7 @@ FEW = [
     (Fault(TEST_STEP, 2), EVERY_EPOCH),
 ]
 MANY = [
-    (Fault("benchmarks.train:initialise"), EVERY_STEP),
+    (Fault("benchmarks.run:initialise"), EVERY_STEP),
     *((Fault(STEP, nth), EVERY_STEP) for nth in (1, 2, 5, 6, 11, 15)),
     *((Fault(UPDATE, nth, after=True), EVERY_STEP) for nth in (1, 4, 5, 10, 15)),
     *((Fault(SAVE, nth), EVERY_STEP) for nth in (1, 5, 15)),
@@ -39,9 +39,9 @@ MANY = [
     *((Fault(EPOCH_END, nth, after=True), EVERY_EPOCH) for nth in (1, 2, 3)),
     (Fault(TEST_STEP, 1), EVERY_EPOCH),
     (Fault(TEST_STEP, 3, after=True), EVERY_EPOCH),
-    (Fault("benchmarks.speeds:measure"), EVERY_EPOCH),
-    (Fault("benchmarks.loops:training_flops"), EVERY_EPOCH),
-    (Fault("benchmarks.environment:describe"), EVERY_EPOCH),
+    (Fault("benchmarks.measurement.loop_timings:measure"), EVERY_EPOCH),
+    (Fault("benchmarks.measurement.loops:training_flops"), EVERY_EPOCH),
+    (Fault("benchmarks.machine.environment:describe"), EVERY_EPOCH),
     (Fault(SEND), EVERY_EPOCH),
 ]
 
@@ -145,10 +145,12 @@ def test_the_whole_sweep_killed_at_a_random_time(command, check, tmp_path, count
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("benchmarks.records:write_whole", 2, action="tear"),  # the first is the identity
-        Fault("benchmarks.records:write_whole", 2, after=True),
-        Fault("benchmarks.records:write_whole", 3),
-        Fault("benchmarks.report:write_whole", 2, action="tear"),
+        Fault(
+            "benchmarks.records.record:write_whole", 2, action="tear"
+        ),  # the first is the identity
+        Fault("benchmarks.records.record:write_whole", 2, after=True),
+        Fault("benchmarks.records.record:write_whole", 3),
+        Fault("benchmarks.report.rebuild:write_whole", 2, action="tear"),
     ],
     ids=str,
 )

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from benchmarks.records import FAILED, KILLED, OK, RecordStore
-from benchmarks.sweep import sweep
+from benchmarks.execution.sweep import sweep
+from benchmarks.records.record import FAILED, KILLED, OK, RecordStore
 from tests.faults.conftest import numbers
 from tests.faults.test_stops import LONG, ends, wait_for_checkpoint
 
@@ -19,7 +19,7 @@ NETS = "tests.faults.tiny"
 @pytest.fixture
 def ray_sweep(image_folder, tmp_path, monkeypatch):
     """Carries out runs on a cluster of this machine, one at a time."""
-    from benchmarks.executors.ray import RayExecutor
+    from benchmarks.execution.ray import RayExecutor
 
     monkeypatch.setenv("CIFAR10_IMAGES", str(image_folder))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from benchmarks.plan import DDP
-from benchmarks.records import FAILED, KILLED, OK, TIMEOUT, load
+from benchmarks.planning.plan import DDP
+from benchmarks.records.record import FAILED, KILLED, OK, TIMEOUT, load
 from tests.faults.conftest import numbers
 from tests.faults.saboteur import Fault
 from tests.faults.test_kills import EPOCH_END, EVERY_EPOCH, EVERY_STEP, SAVE, STEP, TEST_STEP
@@ -47,10 +47,12 @@ def strike(run_sweep, shared, results, fault, **options):
         pytest.param(Fault(EPOCH_END, 2, rank=1), EVERY_EPOCH, marks=pytest.mark.faults),
         pytest.param(Fault(TEST_STEP, 2, rank=1), EVERY_EPOCH, marks=pytest.mark.faults),
         pytest.param(
-            Fault("benchmarks.train:initialise", rank=1), EVERY_STEP, marks=pytest.mark.faults
+            Fault("benchmarks.run:initialise", rank=1), EVERY_STEP, marks=pytest.mark.faults
         ),
         pytest.param(
-            Fault("benchmarks.speeds:measure", rank=1), EVERY_STEP, marks=pytest.mark.faults
+            Fault("benchmarks.measurement.loop_timings:measure", rank=1),
+            EVERY_STEP,
+            marks=pytest.mark.faults,
         ),
     ],
     ids=str,

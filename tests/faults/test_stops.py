@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from benchmarks import sweep as sweeps
-from benchmarks.records import RecordStore
+from benchmarks.execution import sweep as sweeps
+from benchmarks.records.record import RecordStore
 from tests.conftest import ROOT
 from tests.faults.saboteur import Fault
 

@@ -56,7 +56,7 @@ def test_an_architecture_has_one_canonical_member():
     def lenet_again(**kwargs):
         """Another canonical net of the same paper."""
 
-    lenet_again.__module__ = "lit_models.lenet"
+    lenet_again.__module__ = "lit_models.nets.lenet"
     with pytest.raises(ValueError, match="'lenet' is the canonical lenet"):
         lit_models.register(min_size=1, canonical=True)(lenet_again)
     assert "lenet_again" not in registry._entries

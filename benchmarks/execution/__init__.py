@@ -1,0 +1,1 @@
+"""Who carries a plan out: the sweep, its executors, ranks and nodes."""

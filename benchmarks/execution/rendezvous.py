@@ -1,0 +1,141 @@
+"""One run on several machines, called nodes: the same command is started on each.
+
+As with torchrun, MASTER_ADDR and MASTER_PORT name node 0, and NODE_RANK tells the nodes apart.
+Node 0 decides what is run, and keeps the records; the others follow. They meet in a store of keys
+and values that lives in the command of node 0.
+"""
+
+import os
+import pickle
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
+
+import torch.distributed as dist
+
+from benchmarks.errors import UsageError
+from benchmarks.execution.executor import Executor
+from benchmarks.planning.plan import RunSpec
+from benchmarks.records.record import RecordStore, RunRecord
+
+VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
+
+_TICK = 0.5  # seconds between two looks into the store
+_PATIENCE = timedelta(minutes=10)  # for a node that is not there yet
+_RUNS, _END, _LEFT = "runs", "end", "left"
+
+
+def node_rank(num_nodes: int) -> int:
+    """The number of this node.
+
+    Raises:
+        UsageError: a variable of the environment is missing, or is no number it can be.
+    """
+    if num_nodes == 1:
+        return 0
+    if missing := [name for name in VARIABLES if not os.environ.get(name)]:
+        raise UsageError(f"{num_nodes} nodes need {', '.join(missing)} in the environment")
+    for name, limit in (("MASTER_PORT", 2**16), ("NODE_RANK", num_nodes)):
+        if not os.environ[name].isdecimal() or int(os.environ[name]) >= limit:
+            raise UsageError(f"{name} must be a whole number below {limit}")
+    return int(os.environ["NODE_RANK"])
+
+
+def connect(is_master: bool = False) -> dist.TCPStore:
+    """The store of all nodes.
+
+    Raises:
+        UsageError: node 0 is not to be reached, or its port is taken.
+    """
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    try:
+        return dist.TCPStore(
+            address, port, is_master=is_master, wait_for_workers=False, timeout=_PATIENCE
+        )
+    except dist.DistError as error:
+        problem = "cannot be opened" if is_master else "is not to be reached"
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"node 0 at {address}:{port} {problem}: {reason}") from None
+
+
+class Meeting:
+    """A run as the nodes see it: where their ranks find each other, and whether one has failed."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        self._store = connect()
+        if node_rank(spec.num_nodes) == 0:
+            self.number = self._store.add(_RUNS, 1)
+            self._store.set(_key(self.number), spec.key)
+        else:
+            self.number = self._store.add(_RUNS, 0)
+            if self._store.get(_key(self.number)).decode() != spec.key:
+                raise RuntimeError("node 0 has gone on to another run")
+
+    @property
+    def place(self) -> str:
+        """Where in the store the ranks meet."""
+        return _key(self.number)
+
+    def fail(self, error: Exception) -> None:
+        """Let the other nodes know."""
+        self._store.set(f"{self.place} failed", pickle.dumps(error))
+
+    def check(self) -> None:
+        """Raise the error of a node that has failed."""
+        if self._store.check([f"{self.place} failed"]):
+            raise pickle.loads(self._store.get(f"{self.place} failed"))
+
+
+@contextmanager
+def leading(num_nodes: int) -> Iterator[None]:
+    """What node 0 does around its sweep: be there for the others, and let them go."""
+    if num_nodes == 1:
+        yield
+        return
+    store = connect(is_master=True)
+    try:
+        yield
+    finally:
+        store.set(_key(store.add(_RUNS, 1)), _END)
+        deadline = time.monotonic() + 10 * _TICK
+        while store.add(_LEFT, 0) < num_nodes - 1 and time.monotonic() < deadline:
+            time.sleep(_TICK / 10)
+
+
+def follow(specs: list[RunSpec], results: RecordStore, executor: Executor) -> list[RunRecord]:
+    """What the other nodes do: run what node 0 runs, and keep nothing.
+
+    Raises:
+        UsageError: node 0 is gone, or was given another command.
+    """
+    by_key = {spec.key: spec for spec in specs}
+    records = []
+    try:
+        store = connect()
+        for number in count(1):
+            while not store.check([_key(number)]):
+                time.sleep(_TICK)
+            key = store.get(_key(number)).decode()
+            if key == _END:
+                store.add(_LEFT, 1)
+                return records
+            if key not in by_key:
+                raise UsageError("node 0 runs what is not planned here: give the same command")
+            spec = by_key[key]
+            print(f"{spec.title} ...", flush=True)
+            executor.start(spec, results.checkpoint(spec))
+            while not (ended := list(executor.wait(_TICK))):
+                continue
+            ((_, record),) = ended
+            print(f"{spec.title}: {record.error or record.status}", flush=True)
+            records.append(record)
+    except dist.DistError:
+        raise UsageError("node 0 is gone; the same command goes on") from None
+    finally:
+        executor.kill()
+
+
+def _key(number: int) -> str:
+    return f"run {number}"

@@ -1,0 +1,1 @@
+"""How fast a training is, and what bounds it."""

@@ -1,0 +1,81 @@
+"""What a machine can do, and what it does at a given moment: two figures to hold a run against."""
+
+import statistics
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.machine import accelerator
+from lit_models.classifier import backpropagate
+
+# The reference workload: never changed, since speeds are quoted in its terms.
+BATCH_SIZE, IMAGE_SIZE = 64, 32
+
+SECONDS = 0.25  # spent on each figure
+SIDES = {"cpu": 1024}  # of the square matrices; an accelerator needs larger ones to be busy
+SIDE_OF_ACCELERATORS = 8192
+PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
+
+
+def reference_examples_per_sec(device: torch.device) -> float:
+    """Training examples a second of a small fixed net: the median of some steps.
+
+    The random numbers of the process are left as they were.
+    """
+    devices = [device] if accelerator.is_accelerator(device) else []
+    with torch.random.fork_rng(devices, device_type=device.type):
+        torch.manual_seed(0)
+        net = nn.Sequential(
+            nn.Conv2d(3, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(64, 10),
+        ).to(device)
+        images = torch.randn(BATCH_SIZE, 3, IMAGE_SIZE, IMAGE_SIZE, device=device)
+        labels = torch.randint(10, (BATCH_SIZE,), device=device)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        list(backpropagate(net, images, labels))
+        optimizer.step()
+
+    return BATCH_SIZE / statistics.median(_times(step, device))
+
+
+def peak_flops_per_sec(device: torch.device, precision: str) -> float:
+    """The largest rate of a product of square matrices, or of a wide convolution if that is faster.
+
+    On CPUs different libraries compute the two. Both are in the precision of the run.
+    """
+    options = {"device": device, "dtype": PRECISIONS[precision]}
+    side = SIDES.get(device.type, SIDE_OF_ACCELERATORS)
+    left, right = torch.ones(2, side, side, **options)
+    matmul = 2 * side**3 / min(_times(lambda: left @ right, device))
+    batch, channels, size = side // 128, 256, 32
+    images, weight = (
+        torch.ones(shape, **options).to(memory_format=torch.channels_last)
+        for shape in ((batch, channels, size, size), (channels, channels, 3, 3))
+    )
+    flops = 2 * batch * size**2 * channels**2 * 9
+    convolution = flops / min(_times(lambda: F.conv2d(images, weight, padding=1), device))
+    return max(matmul, convolution)
+
+
+def _times(work: Callable[[], object], device: torch.device) -> list[float]:
+    """Seconds of each of some pieces of work, the first two left out."""
+    work(), work()
+    times = []
+    began = accelerator.now(device)
+    while sum(times) < SECONDS or len(times) < 3:
+        work()
+        ended = accelerator.now(device)
+        times.append(ended - began)
+        began = ended
+    return times

@@ -1,0 +1,1 @@
+"""What shall be run: protocols, plans and keys."""

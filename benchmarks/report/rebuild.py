@@ -1,0 +1,55 @@
+"""Records in, table and plots out; nothing here measures anything."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.errors import UsageError
+from benchmarks.records import record
+from benchmarks.records.record import OK
+from benchmarks.records.storage import lock, reason, write_whole
+from benchmarks.report import plots, table
+
+
+def rebuild(folder: Path) -> str:
+    """Write `results.csv`, `curves.csv`, `table.md` and `plots/` of one comparison.
+
+    If these cannot be written, that is said in one line.
+
+    Args:
+        folder: `<results>/<dataset>/<protocol>`, with records in `runs/`.
+
+    Returns:
+        The table, in markdown.
+
+    Raises:
+        UsageError: none of the records can be read.
+    """
+    found = record.load(folder)
+    if not found:
+        raise UsageError(f"no readable record in {folder / 'runs'}; `make bench` makes them")
+    rows = record.frame(found)
+    markdown = table.markdown(rows)
+    try:
+        with lock(folder, "report"):
+            _write(folder, rows, record.curves(found), markdown)
+    except OSError as error:
+        problem = f"table, CSV and plots cannot be written: {reason(error)}"
+        print(f"benchmarks: {folder}: {problem}", file=sys.stderr)
+    return markdown
+
+
+def _write(folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, markdown: str) -> None:
+    for left_behind in (*folder.glob("*.part"), *folder.glob("plots/*.part")):
+        left_behind.unlink()
+    write_whole(folder / "results.csv", rows.to_csv(index=False))
+    write_whole(folder / "curves.csv", curves.to_csv(index=False))
+    write_whole(folder / "table.md", markdown + "\n")
+    current = table.comparable(rows)
+    current = current[current["status"] == OK]
+    if not current.empty:
+        curves = curves[curves["key"].isin(current["key"])]
+        plots.save(plots.accuracy(current), folder / "plots" / "accuracy.png")
+        plots.save(plots.accuracy_against_speed(current), folder / "plots" / "speed.png")
+        plots.save(plots.training_curves(curves), folder / "plots" / "curves.png")

@@ -1,0 +1,219 @@
+"""Our loop against the loops others would write, on the same machine, net, batch and image size.
+
+In turns, a slice of each at a time: the Trainer's loop as in a run, a bare loop on one resident
+batch, a textbook's loop and Lightning's, each with torchvision's data in a DataLoader, and the step
+of timm. Ratios are of what was measured side by side.
+"""
+
+from functools import partial
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import gmean
+
+import datamodules
+import lit_models
+from benchmarks import studies
+from benchmarks.machine import environment, process_settings
+from benchmarks.measurement import loop_timings, loops
+from benchmarks.planning.plan import check_task, code_digest, digest
+from benchmarks.records.record import identity, now, read_rows
+from benchmarks.records.storage import write_whole
+from benchmarks.report import plots
+from benchmarks.report.table import values
+from benchmarks.studies.peers.loops import HAS_TIMM, OURS, THEIRS
+from benchmarks.studies.peers.processes import Comparison, Side
+
+DATASET = "fashion_mnist"
+SIZES = {"image_size": 96, "batch_size": 64}
+OWN_SIZES = {"lenet": {"image_size": 28, "batch_size": 256}}  # as in the textbook
+
+# Modules of `benchmarks` that decide what is measured.
+MEASURING = (
+    *("machine.process_settings", "machine.accelerator", "measurement.loops"),
+    *("measurement.loop_timings", "training.optimization", "training.callbacks.clock"),
+    *("training.callbacks.divergence", "studies.peers.loops", "studies.peers.processes"),
+)
+
+# How fast others are is for each of their processes a draw of how it keeps memory, so that either
+# side has several, one after another. In each are as many rounds of all loops as would fit in its
+# part of the time at the bare loop's speed, within limits.
+PROCESSES = 5
+SECONDS, LEAST_ROUNDS, MOST_ROUNDS, SLICE_SECONDS = 60.0, 1, 6, 0.3
+
+NAMES = {
+    "ours": "our loop",
+    "bare": "a bare loop on one resident batch",
+    "textbook": "the textbook's with a DataLoader",
+    "lightning": "Lightning with a DataLoader",
+    "timm": "timm's step on one resident batch",
+}
+
+
+def run(
+    folder: Path,
+    device: str,
+    force: bool = False,
+    data_dir: Path = Path("data"),
+    models: tuple[str, ...] = ("all",),
+) -> str:
+    """Measure the models not measured yet, write `results.csv` and what is drawn of it.
+
+    Returns:
+        The table in markdown.
+
+    Raises:
+        DataError: the dataset is not to be had.
+        ModelError: no such model.
+        UsageError: a model that these loops cannot train.
+    """
+    names = lit_models.select(models, None, datamodules.TASKS[DATASET])
+    check_task(names, DATASET)
+    dataset = datamodules.load(DATASET, data_dir)
+    where = [dataset.digest, device, torch.__version__, identity(folder.parents[1])]
+    for model in names:
+        sizes = SIZES | OWN_SIZES.get(model, {})
+        lit_models.check_image_size(model, sizes["image_size"])
+        modules = [__name__, *(f"benchmarks.{name}" for name in MEASURING)]
+        code = code_digest([*modules, "datamodules.datamodule", lit_models.entry(model).module])
+        key = digest([model, sizes, SECONDS, HAS_TIMM, code, *where])[:16]
+        known = read_rows(folder / "results.csv")
+        if force or known is None or key not in set(known["key"]):
+            print(f"{model}: {sizes['image_size']} px, batch {sizes['batch_size']} ...", flush=True)
+            rows = measure(model, dataset, torch.device(device), **sizes).assign(key=key)
+            others = [] if known is None else [known[known["model"] != model]]
+            write_whole(folder / "results.csv", pd.concat([*others, rows]).to_csv(index=False))
+    return rebuild(folder)
+
+
+def rebuild(folder: Path) -> str:
+    """Write `table.md` and `plots/` from `results.csv`; returns the table."""
+    rows = studies.rows_of(folder)
+    plots.save(plots.peers(rows, NAMES), folder / "plots" / "peers.png")
+    markdown = table(rows)
+    write_whole(folder / "table.md", markdown + "\n")
+    return markdown
+
+
+def measure(
+    model: str,
+    dataset: datamodules.ImageDataset,
+    device: torch.device,
+    image_size: int,
+    batch_size: int,
+) -> pd.DataFrame:
+    """One row a loop: quartiles of its examples/sec, and of ours over it, round by round."""
+    asked = Comparison(model, dataset, device, image_size, batch_size)
+    with Side(asked, is_ours=True) as ours, Side(asked, is_ours=False) as theirs:
+        rate = ours.speed("bare", steps=2)
+        steps = loop_timings.steps_in(SLICE_SECONDS, rate, batch_size)
+        workers = _best_workers(theirs, steps)
+    loop_seconds = (loops.WARMUP_STEPS + steps) * batch_size / rate
+    round_seconds = len(OURS | THEIRS) * loop_seconds
+    rounds = ceil(np.clip(SECONDS / PROCESSES / round_seconds, LEAST_ROUNDS, MOST_ROUNDS))
+    samples: dict[str, list[float]] = {name: [] for name in OURS | THEIRS}
+    for _ in range(PROCESSES):
+        with Side(asked, is_ours=True) as ours, Side(asked, is_ours=False) as theirs:
+            turns = {name: partial(ours.speed, name, steps) for name in OURS}
+            turns |= {name: partial(theirs.speed, name, steps, workers) for name in THEIRS}
+            for name, rates in loop_timings.in_turns(turns, rounds).items():
+                samples[name] += rates
+
+    settings = {
+        "image_size": image_size,
+        "batch_size": batch_size,
+        "workers": workers,
+        "steps": steps,
+        "processes": PROCESSES,
+        "rounds": PROCESSES * rounds,
+    }
+    stamp = {**environment.describe(device), "data_source": dataset.source, "finished_at": now()}
+    stamp = {
+        name: value for name, value in stamp.items() if name not in process_settings.settings()
+    }
+    rows = []
+    for name, rates in samples.items():
+        row = {"model": model, "loop": name, **settings}
+        measured = {"examples_per_sec": rates, "ratio": loop_timings.ratios(samples, "ours", name)}
+        for column, of_rounds in measured.items():
+            quartiles = np.quantile(of_rounds, (0.25, 0.5, 0.75))
+            names = (f"{column}_{quartile}" for quartile in ("q1", "median", "q3"))
+            row |= dict(zip(names, quartiles, strict=True))
+        rows.append(row | stamp)
+    return pd.DataFrame(rows)
+
+
+def _best_workers(theirs: Side, steps: int) -> int:
+    """The number of workers with which the textbook's loop is fastest here."""
+    most = torch.get_num_threads()  # of many, each count would be minutes of starting workers
+    counts = sorted({0, most, *(2**power for power in range(most.bit_length()))})
+    turns = {str(count): partial(theirs.speed, "textbook", steps, count) for count in counts}
+    samples = loop_timings.in_turns(turns, rounds=3)
+    return max(counts, key=lambda count: np.median(samples[str(count)]))
+
+
+def table(rows: pd.DataFrame) -> str:
+    """The measurements in markdown, a sentence a model, and what they rest on."""
+    ratios = rows.pivot(index="model", columns="loop", values="ratio_median")
+    shown = pd.DataFrame(
+        [
+            {
+                "model": model,
+                "image size": own["image_size"].iloc[0],
+                "batch size": own["batch_size"].iloc[0],
+                **{
+                    name: f"{row['examples_per_sec_median']:,.0f}"
+                    for name, row in own.set_index("loop").iterrows()
+                },
+                "ours / bare": _with_quartiles(own, "bare"),
+                "ours / textbook": _with_quartiles(own, "textbook"),
+                "ours / lightning": _with_quartiles(own, "lightning"),
+            }
+            for model, own in rows.groupby("model", sort=False)
+        ]
+    ).fillna("")
+    sentences = [_sentence(model, own) for model, own in rows.groupby("model", sort=False)]
+    at = rows[rows["image_size"] == SIZES["image_size"]]["model"].unique()
+    if len(at) > 1:
+        means = ratios.loc[at].apply(gmean)
+        sentences.append(
+            f"Geometric means over the {len(at)} models at {SIZES['image_size']} px: "
+            f"{means['textbook']:.2f} of the textbook's, {means['lightning']:.2f} of Lightning's, "
+            f"{means['bare']:.2f} of the bare loop's."
+        )
+    stamps = ("data_source", "device", "torch_version", "lightning_version", "commit")
+    caption = (
+        "Examples/sec, medians of rounds in which the loops took turns, in {processes} processes "
+        "of either side; ratios: median over the rounds (first to third quartile). Plain SGD, "
+        "fp32. The first two loops keep the data on the device, and nets in the layout "
+        "`channels_last`; the others are as most people would write them, the DataLoader with its "
+        "fastest number of workers here ({workers}). "
+        "{data_source}; device: {device}; torch {torch_version}, lightning {lightning_version}; "
+        "commit: {commit}; finished: {finished_at}."
+    ).format(
+        **{name: values(rows[name]) for name in stamps},
+        processes=values(rows["processes"]),
+        workers=_workers(rows),
+        finished_at=rows["finished_at"].max(),
+    )
+    listed = "\n".join(f"- {sentence}" for sentence in sentences)
+    return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{listed}\n\n{caption}"
+
+
+def _with_quartiles(own: pd.DataFrame, loop: str) -> str:
+    row = own.set_index("loop").loc[loop]
+    return f"{row['ratio_median']:.2f} ({row['ratio_q1']:.2f} to {row['ratio_q3']:.2f})"
+
+
+def _sentence(model: str, own: pd.DataFrame) -> str:
+    ratios = own.set_index("loop")["ratio_median"].drop("ours")
+    parts = [f"{ratio:.2f} times as fast as {NAMES[name]}" for name, ratio in ratios.items()]
+    return f"{model}: our loop is {', '.join(parts[:-1])} and {parts[-1]}."
+
+
+def _workers(rows: pd.DataFrame) -> str:
+    by_count = rows.groupby("workers")["model"].unique()
+    return "; ".join(f"{count}: {', '.join(models)}" for count, models in by_count.items())

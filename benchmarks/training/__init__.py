@@ -1,0 +1,1 @@
+"""What happens to the weights of a net."""

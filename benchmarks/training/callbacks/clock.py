@@ -1,0 +1,95 @@
+"""Examples/sec of the training loop, the device synchronised around every clock."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+
+import lightning as L
+import torch
+
+from benchmarks.machine.accelerator import now
+from datamodules.datamodule import DeviceLoader, Groups
+
+
+class TrainingClock(L.Callback):
+    """Times the training loop: batches, steps and metrics, device synchronised at both ends.
+
+    Left out are the first steps of each process, the last batch of its first epoch, which may be
+    smaller and is then the first of its shape, and whatever happens between epochs, after them, and
+    while the clock is stopped.
+
+    Args:
+        warmup: number of first steps; of a training of few steps, half of them.
+    """
+
+    def __init__(self, warmup: int = 5) -> None:
+        self.warmup = warmup
+        self.examples = 0
+        self.seconds = 0.0
+        self._calls = 0  # by the Trainer, with a batch or a group of them
+        self._is_first_epoch = True
+        self.first_step_at: float | None = None
+        self._started: float | None = None
+
+    @property
+    def examples_per_sec(self) -> float:
+        return self.examples / self.seconds
+
+    def state_dict(self) -> dict[str, float]:
+        return {"examples": self.examples, "seconds": self.seconds, "calls": self._calls}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        self.examples, self.seconds = state["examples"], state["seconds"]
+        self._calls = state["calls"]
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        ahead = int(trainer.estimated_stepping_batches) - self._calls
+        loader = trainer.train_dataloader
+        warmup = ceil(self.warmup / (loader.size if isinstance(loader, Groups) else 1))
+        self._warm_at = self._calls + min(warmup, ahead // 2)
+        self._start_if_warm(module)  # a resumed epoch has no start
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self._start_if_warm(module)
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, module: L.LightningModule, batch, batch_idx: int
+    ) -> None:
+        if self.first_step_at is None:
+            self.first_step_at = time.time()
+        if self._is_first_epoch and self.examples and trainer.is_last_batch:
+            self._stop(module.device)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs, batch, batch_idx: int
+    ) -> None:
+        self._calls += 1
+        if self._started is not None:
+            loader = trainer.train_dataloader
+            is_ours = isinstance(loader, DeviceLoader | Groups)  # which may serve but a share
+            self.examples += loader.global_size(batch_idx) if is_ours else len(batch[1])
+        elif not trainer.is_last_batch:
+            self._start_if_warm(module)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self._stop(module.device)
+        self._is_first_epoch = False
+
+    @contextmanager
+    def stopped(self, device: torch.device) -> Iterator[None]:
+        """Nothing is timed inside."""
+        was_running = self._started is not None
+        self._stop(device)
+        yield
+        if was_running:
+            self._started = now(device)
+
+    def _start_if_warm(self, module: L.LightningModule) -> None:
+        if self._calls >= self._warm_at:
+            self._started = now(module.device)
+
+    def _stop(self, device: torch.device) -> None:
+        if self._started is not None:
+            self.seconds += now(device) - self._started
+            self._started = None

@@ -1,0 +1,1 @@
+"""Where each dataset is found, verified and decoded."""

@@ -1,0 +1,1 @@
+"""The theoretical receptive field of every layer."""

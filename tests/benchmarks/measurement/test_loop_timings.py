@@ -1,0 +1,126 @@
+import time
+
+import pytest
+
+import lit_models
+from benchmarks.measurement import loop_timings, loops
+from benchmarks.measurement.loop_timings import Speeds
+from benchmarks.training.callbacks.divergence import DivergenceWatch
+from datamodules.datamodule import DeviceLoader
+
+PAUSE = 0.03  # seconds, many times what a step of a small net takes
+
+
+def test_the_loops_take_turns_and_every_second_round_goes_backwards():
+    order, numbers = [], iter(range(100))
+
+    def turn(name):
+        order.append(name)
+        return float(next(numbers))
+
+    samples = loop_timings.in_turns({name: lambda name=name: turn(name) for name in "abc"}, 3)
+    assert order == list("abccbaabc")
+    assert samples == {"a": [0, 5, 6], "b": [1, 4, 7], "c": [2, 3, 8]}
+
+
+@pytest.mark.parametrize(
+    ("loop", "step", "data", "verdict"),
+    [
+        (90, 100, 1000, "net"),
+        (90, 1000, 100, "data"),
+        (10, 100, 1000, "framework"),
+        (40, 100, 90, "data"),  # 40 % net, 44 % data
+        (30, 100, 90, "framework"),  # 30 % net, 33 % data, 37 % the rest
+        (101, 100, 1000, "net"),  # the bare loop was unlucky
+    ],
+)
+def test_the_verdict_is_what_takes_most_of_the_loop(loop, step, data, verdict):
+    samples = {"loop": loop, "step": step, "data": data}
+    measured = Speeds({name: [rate * turn for turn in (1, 2, 3)] for name, rate in samples.items()})
+    assert measured.bound_by == verdict
+    assert measured.loop_efficiency == loop / step
+
+
+def test_only_what_was_measured_side_by_side_is_compared():
+    """A machine that slows down to a tenth meanwhile has the same efficiency in every round."""
+    measured = Speeds({"loop": [90.0, 9.0, 0.9], "step": [100.0, 10.0, 1.0]})
+    assert measured.loop_efficiency == pytest.approx(0.9)
+    summary = measured.summary()
+    assert summary["loop_efficiency"]["iqr"] == pytest.approx(0.0)
+    assert summary["loop"] == {"median": 9.0, "iqr": (90 - 0.9) / 2, "samples": [90.0, 9.0, 0.9]}
+
+
+def test_an_outlier_moves_neither_median_nor_verdict():
+    samples = {"loop": [90.0] * 5, "step": [100.0] * 4 + [1e9], "data": [1000.0] * 4 + [1e-9]}
+    measured = Speeds(samples)
+    assert measured.medians == {"loop": 90, "step": 100, "data": 1000}
+    assert measured.bound_by == "net"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "steps"), [(1.0, 1000.0, 100), (0.25, 1000.0, 25), (0.001, 1.0, 2)]
+)
+def test_steps_fill_the_time_and_are_two_at_the_least(seconds, rate, steps):
+    assert loop_timings.steps_in(seconds, rate, 10) == steps
+
+
+def test_a_slice_is_a_share_of_a_short_training_and_bounded(make_training, monkeypatch):
+    asked = []
+    turns = {"loop": lambda training, steps: asked.append(steps) or 1.0}
+    monkeypatch.setattr(loop_timings, "LOOPS", turns)
+    for fit_seconds in (2.0, 1e6):
+        loop_timings.measure(
+            make_training(lenet()), examples_per_sec=16_000, fit_seconds=fit_seconds
+        )
+    assert asked == [100] * loop_timings.ROUNDS + [250] * loop_timings.ROUNDS
+
+
+def lenet():
+    return lit_models.build("lenet", in_channels=3, image_size=32)
+
+
+def measure(training):
+    return loop_timings.measure(training, examples_per_sec=1.0, fit_seconds=0.0)
+
+
+def test_all_loops_are_measured(make_training):
+    measured = measure(make_training(lenet()))
+    assert set(measured.samples) == {"loop", "step", "textbook", "data"}
+    for samples in measured.samples.values():
+        assert len(samples) == loop_timings.ROUNDS
+        assert min(samples) > 0
+    assert measured.medians["data"] > measured.medians["loop"]
+
+
+def test_a_slow_loader_is_named(make_training, monkeypatch):
+    serve = DeviceLoader.__iter__
+
+    def serve_slowly(loader):
+        for batch in serve(loader):
+            time.sleep(PAUSE)
+            yield batch
+
+    monkeypatch.setattr(DeviceLoader, "__iter__", serve_slowly)
+    measured = measure(make_training(lenet()))
+    assert measured.bound_by == "data"
+    assert measured.loop_efficiency < 0.5
+    assert measured.medians["data"] < 16 / PAUSE
+
+
+def test_a_slow_callback_is_named(make_training, monkeypatch):
+    class SlowWatch(DivergenceWatch):
+        def on_train_batch_end(self, *args):
+            time.sleep(PAUSE)
+
+    monkeypatch.setattr(loops, "DivergenceWatch", SlowWatch)
+    measured = measure(make_training(lenet()))
+    assert measured.bound_by == "framework"
+    assert measured.loop_efficiency < 0.5
+
+
+def test_a_slow_net_is_named(make_training):
+    net = lenet()
+    net.register_forward_hook(lambda *args: time.sleep(PAUSE))
+    measured = measure(make_training(net))
+    assert measured.bound_by == "net"
+    assert measured.medians["step"] < 16 / PAUSE

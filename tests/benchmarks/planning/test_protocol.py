@@ -1,0 +1,123 @@
+import dataclasses
+
+import pytest
+
+from benchmarks import cli
+from benchmarks.errors import UsageError
+from benchmarks.planning import protocol
+from benchmarks.planning.protocol import Protocol
+
+
+def load(name, *overrides):
+    return cli.parse(["run", "--protocol", str(name), *overrides]).run.protocol
+
+
+@pytest.mark.parametrize("name", protocol.names())
+def test_every_protocol_is_valid(name):
+    assert isinstance(load(name), Protocol)
+
+
+def test_quick_and_standard_are_one_recipe_at_two_budgets():
+    quick, standard = (dataclasses.asdict(load(name)) for name in ("quick", "standard"))
+    different = {key for key in quick if quick[key] != standard[key]}
+    assert different == {"image_size", "epochs", "train_examples", "batch_size"}
+    assert quick["models"] == standard["models"] == {}
+
+
+def test_d2l_is_the_textbooks():
+    d2l = load("d2l")
+    settings = {
+        name: (s.image_size, s.batch_size, s.learning_rate) for name, s in d2l.models.items()
+    }
+    assert settings == {
+        "lenet": (28, 256, 0.9),
+        "alexnet": (224, 128, 0.01),
+        "vgg11_narrow": (224, 128, 0.05),
+        "nin": (224, 128, 0.1),
+        "googlenet": (96, 128, 0.1),
+        "resnet18_d2l": (96, 256, 0.05),
+        "densenet": (96, 256, 0.1),
+    }
+    own = d2l.for_model("lenet")
+    assert (own.epochs, own.optimizer, own.schedule, own.init) == (10, "sgd", "constant", "xavier")
+    assert (own.momentum, own.weight_decay, own.clip_norm, own.normalize) == (0, 0, None, False)
+    assert (own.learning_rate, own.train_examples, own.augmentation) == (0.9, None, ())
+
+
+def test_a_model_a_protocol_does_not_list_is_refused():
+    with pytest.raises(UsageError, match="no settings for 'vgg11'; it lists lenet, alexnet"):
+        load("d2l").for_model("vgg11")
+
+
+def test_an_override_beats_the_file_and_what_it_lists_by_model():
+    d2l = load("d2l", "--protocol.learning_rate", "0.3", "--protocol.epochs=2")
+    assert d2l.for_model("lenet").learning_rate == 0.3
+    assert d2l.for_model("lenet").image_size == 28
+    assert d2l.for_model("nin").epochs == 2
+
+
+def test_overrides_are_in_the_name():
+    args = cli.parse(
+        ["run", "--protocol=quick", "--protocol.epochs=2", "--protocol.clip_norm=null"]
+    )
+    assert args.run.protocol_name == "quick+epochs=2+clip_norm=None"
+    assert args.run.protocol.clip_norm is None
+
+
+def test_a_protocol_of_ones_own(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("image_size: 40\nepochs: 2\nbatch_size: 8\nlearning_rate: 1e-2\n")
+    args = cli.parse(["run", "--protocol", str(path)])
+    assert args.run.protocol == Protocol(image_size=40, epochs=2, batch_size=8, learning_rate=0.01)
+    assert args.run.protocol_name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("epocs: 3", "epocs"),
+        ("epochs: three", "epochs.*int.*three"),
+        ("epochs: 2.5", "epochs.*int.*2.5"),
+        ("epochs: 0", "epochs must be above 0"),
+        ("learning_rate: -1", "learning_rate must be above 0"),
+        ("learning_rate: .nan", "learning_rate must be above 0"),
+        ("optimizer: adam", "optimizer.*adamw.*adam"),
+        ("augmentation: [rotate]", "augmentation.*rotate"),
+        ("clip_norm: 0", "clip_norm must be above 0, or null"),
+        ("momentum: 1", "momentum must be at least 0 and below 1"),
+        ("warmup: 1.5", "warmup must be above 0 and below 1"),
+        ("models: {lenet: {image_size: 28}}", "models"),
+        (
+            "models: {lenet: {image_size: 28, batch_size: 0, learning_rate: 1}}",
+            "batch_size must be",
+        ),
+        ("epochs: [", "mine.yaml"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, line, message):
+    path = tmp_path / "mine.yaml"
+    values = {"image_size": 28, "epochs": 1, "batch_size": 8, "learning_rate": 0.1}
+    values.pop(line.partition(":")[0], None)
+    path.write_text("".join(f"{key}: {value}\n" for key, value in values.items()) + line)
+    with pytest.raises(UsageError, match=message) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_text("")
+    with pytest.raises(UsageError):
+        load(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize("name", ["quik", "nowhere.yaml", ""])
+def test_unknown_protocols_are_refused(name):
+    with pytest.raises(UsageError, match="quick"):
+        load(name)
+
+
+def test_more_examples_than_there_are():
+    own = load("quick", "--protocol.train_examples=90", "--protocol.validation_examples=11")
+    own.check_examples(101, "tiny")
+    with pytest.raises(UsageError, match="tiny has 100"):
+        own.check_examples(100, "tiny")

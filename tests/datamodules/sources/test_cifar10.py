@@ -1,0 +1,174 @@
+import hashlib
+import os
+import pickle
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+
+from datamodules import DataError
+from datamodules.sources import cifar10, image_folder
+
+
+def load(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("CIFAR10_IMAGES", str(images))
+    return cifar10.load(tmp_path / "data")
+
+
+@pytest.fixture
+def folder(image_folder, tmp_path):
+    return shutil.copytree(image_folder, tmp_path / "images")
+
+
+@pytest.fixture(params=["folder", "tar.xz", "tar.gz", "zip"])
+def source(request, folder, tmp_path):
+    if request.param == "folder":
+        return folder
+    path = tmp_path / f"images.{request.param}"
+    if request.param == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in folder.rglob("*.png"):
+                archive.write(file, file.relative_to(folder))
+    else:
+        with tarfile.open(path, f"w:{request.param[4:]}") as archive:
+            archive.add(folder, "cifar")
+    return path
+
+
+def test_image_files_from_a_folder_or_an_archive(source, small_dataset, tmp_path, monkeypatch):
+    dataset = load(source, tmp_path, monkeypatch)
+    assert dataset.source == "CIFAR-10 (PNG, 80 + 40)"
+    assert torch.equal(dataset.train_images, small_dataset.train_images)
+    assert torch.equal(dataset.test_labels, small_dataset.test_labels)
+    assert dataset.digest == small_dataset.digest
+
+
+def test_decoded_once(source, tmp_path, monkeypatch, capsys):
+    first = load(source, tmp_path, monkeypatch)
+    assert "(once)" in capsys.readouterr().err
+    second = load(source, tmp_path, monkeypatch)
+    assert capsys.readouterr().err == ""
+    assert torch.equal(first.train_images, second.train_images)
+
+
+def test_other_content_is_decoded_anew(folder, tmp_path, monkeypatch):
+    before = load(folder, tmp_path, monkeypatch)
+    Image.new("RGB", (32, 32), "white").save(folder / "train" / "cat" / "9999.png")
+    after = load(folder, tmp_path, monkeypatch)
+    assert len(after.train_labels) == len(before.train_labels) + 1
+    assert after.digest != before.digest
+
+
+def test_a_damaged_cache_is_made_anew(folder, tmp_path, monkeypatch):
+    first = load(folder, tmp_path, monkeypatch)
+    (cache,) = tmp_path.glob("*.pt")
+    cache.write_bytes(cache.read_bytes()[:100])
+    assert torch.equal(load(folder, tmp_path, monkeypatch).train_images, first.train_images)
+
+
+def test_the_cache_of_a_source_that_cannot_be_written_beside(folder, tmp_path, monkeypatch, capsys):
+    name = f"images.{image_folder.content_key(folder)[:16]}.pt"
+    (tmp_path / name / "in the way").mkdir(parents=True)
+    load(folder, tmp_path, monkeypatch)
+    assert (tmp_path / "data" / name).is_file()
+    capsys.readouterr()
+    load(folder, tmp_path, monkeypatch)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda f: (f / "train/cat/0000.png").write_bytes(b"no image"),
+            "cat/0000.png is not a rea",
+        ),
+        (lambda f: Image.new("RGB", (40, 30)).save(f / "test/dog/0000.png"), "is 40 x 30 px"),
+        (lambda f: (f / "train/cat").rename(f / "train/lion"), "is in no known class"),
+        (lambda f: shutil.rmtree(f / "test"), "holds no test/"),
+    ],
+)
+def test_what_is_wrong_with_an_image_folder_is_named(folder, tmp_path, monkeypatch, spoil, message):
+    spoil(folder)
+    with pytest.raises(DataError, match=message):
+        load(folder, tmp_path, monkeypatch)
+
+
+def test_a_truncated_archive(folder, tmp_path, monkeypatch):
+    path = tmp_path / "images.tar.xz"
+    with tarfile.open(path, "w:xz") as archive:
+        archive.add(folder, "cifar")
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(DataError, match="images.tar.xz is truncated"):
+        load(path, tmp_path, monkeypatch)
+
+
+def test_a_source_that_is_not_there(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="nowhere cannot be read: No such file"):
+        load(tmp_path / "nowhere", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def official(tmp_path, monkeypatch):
+    """The official archive's format with 10 images a batch, and the MD5 sums that belong to it."""
+    data_dir, folder = tmp_path / "data", tmp_path / "build" / "cifar-10-batches-py"
+    data_dir.mkdir()
+    folder.mkdir(parents=True)
+    random, sums = np.random.default_rng(0), {}
+    names = [f"data_batch_{n}" for n in range(1, 6)] + ["test_batch", "batches.meta"]
+    for name in names:
+        pixels = random.integers(0, 256, (10, 3072)).astype(np.uint8)
+        content = {"data": pixels, "labels": list(range(10)), "label_names": list(cifar10.CLASSES)}
+        (folder / name).write_bytes(pickle.dumps(content))
+        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+    archive = data_dir / cifar10.ARCHIVE
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder, cifar10.FOLDER)
+    theirs = torchvision.datasets.CIFAR10
+    monkeypatch.setattr(cifar10, "ARCHIVE_MD5", hashlib.md5(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(theirs, "train_list", [[name, sums[name]] for name in names[:5]])
+    monkeypatch.setattr(theirs, "test_list", [["test_batch", sums["test_batch"]]])
+    monkeypatch.setattr(theirs, "meta", {**theirs.meta, "md5": sums["batches.meta"]})
+    monkeypatch.delenv("CIFAR10_IMAGES", raising=False)
+    return data_dir
+
+
+def test_the_official_archive(official):
+    dataset = cifar10.load(official)
+    assert dataset.source == "CIFAR-10 (official)"
+    assert dataset.train_images.shape == (50, 3, 32, 32)
+    assert dataset.test_labels.tolist() == list(range(10))
+    assert torch.equal(cifar10.load(official).train_images, dataset.train_images)
+
+
+def test_a_truncated_official_archive(official):
+    archive = official / cifar10.ARCHIVE
+    archive.write_bytes(archive.read_bytes()[:-10])
+    with pytest.raises(DataError, match="cifar-10-python.tar.gz is truncated or corrupt"):
+        cifar10.load(official)
+
+
+def test_a_damaged_official_folder(official):
+    cifar10.load(official)
+    for cache in official.glob("*.pt"):
+        cache.unlink()
+    (official / cifar10.FOLDER / "data_batch_3").write_bytes(b"")
+    with pytest.raises(DataError, match="cifar-10-batches-py is damaged"):
+        cifar10.load(official)
+
+
+@pytest.mark.skipif("CIFAR10_JPEG" not in os.environ, reason="CIFAR10_JPEG names no archive")
+def test_all_of_cifar10_as_jpeg(tmp_path, monkeypatch):
+    path = tmp_path / "images.tar.xz"
+    path.symlink_to(Path(os.environ["CIFAR10_JPEG"]).resolve())
+    dataset = load(path, tmp_path, monkeypatch)
+    assert dataset.source == "CIFAR-10 (JPEG)"
+    assert torch.equal(dataset.train_labels.bincount(), torch.full((10,), 5_000))
+    mean = (dataset.train_images / 255).mean((0, 2, 3))
+    torch.testing.assert_close(mean, torch.tensor(cifar10.MEAN), atol=1e-3, rtol=0)

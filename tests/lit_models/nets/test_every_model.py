@@ -1,0 +1,173 @@
+"""What holds for every registered net."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import lit_models
+from benchmarks.training.initialisation import initialise
+from datamodules.sources.fashion_mnist_masks import masks
+from lit_models.classifier import forward_loss
+
+MODELS = lit_models.names()
+EXTRA = 8  # px above the minimum size, so that maps at the end are not all of one pixel
+
+
+def logits_shape(name, batch, classes, size):
+    if lit_models.entry(name).task == lit_models.SEGMENTATION:
+        return (batch, classes, size, size)
+    return (batch, classes)
+
+
+def random_labels(name, batch, classes, size):
+    shape = logits_shape(name, batch, classes, size)
+    return torch.randint(classes, (shape[0], *shape[2:]))
+
+
+@pytest.fixture(scope="module")
+def built(every_model):
+    """A name and its net for small grey images, built once for all tests of it."""
+    torch.manual_seed(0)
+    size = lit_models.entry(every_model).min_size + EXTRA
+    return every_model, lit_models.build(every_model, image_size=size), size
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_logits_at_any_size_and_batch(name, channels):
+    least = lit_models.entry(name).min_size
+    for size in (least, least + 1, least + 29, 224):
+        with torch.device("meta"):
+            net = lit_models.build(name, in_channels=channels, num_classes=7, image_size=size)
+        for batch in (1, 2):
+            images = torch.empty(batch, channels, size, size, device="meta")
+            assert net.eval()(images).shape == logits_shape(name, batch, 7, size)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_below_minimum_size_is_refused(name):
+    size = lit_models.entry(name).min_size - 1
+    with pytest.raises(lit_models.ModelError, match=f"{name} needs images of at least"):
+        lit_models.build(name, image_size=size)
+
+
+def test_evaluation_is_deterministic_and_an_example_alone_is_the_same(built):
+    _, net, size = built
+    images = torch.randn(3, 1, size, size)
+    with torch.no_grad():
+        logits = net.eval()(images)
+        assert torch.equal(net(images), logits)
+        scale = logits.abs().max()
+        torch.testing.assert_close(net(images[1:2]) / scale, logits[1:2] / scale)
+
+
+def test_state_dict_makes_the_same_net(built):
+    name, net, size = built
+    with torch.device("meta"):
+        second = lit_models.build(name, image_size=size).eval()
+    second.load_state_dict(net.state_dict(), assign=True)
+    images = torch.randn(2, 1, size, size)
+    with torch.no_grad():
+        assert torch.equal(net.eval()(images), second(images))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_is_used(name):
+    size = lit_models.entry(name).min_size + EXTRA
+    with torch.device("meta"):
+        net = lit_models.build(name, image_size=size)
+        labels = random_labels(name, 4, 10, size)
+        forward_loss(net, torch.empty(4, 1, size, size), labels)[2].backward()
+    assert [key for key, p in net.named_parameters() if p.grad is None] == []
+
+
+def test_gradients_reach_every_parameter(built):
+    name, net, size = built
+    net = copy.deepcopy(net)
+    images, labels = torch.randn(8, 1, size, size), random_labels(name, 8, 10, size)
+    initialise(net, "lsuv", images)  # all channels alive, those of the logits too
+    forward_loss(net.train(), images, labels)[2].backward()
+    assert [key for key, p in net.named_parameters() if not p.grad.any()] == []
+
+
+def test_randomness_is_torchs_alone(built):
+    """Dropout and stochastic depth come from torch's generator."""
+    _, net, size = built
+    images = torch.randn(4, 1, size, size)
+
+    def outputs():
+        torch.manual_seed(3)
+        with torch.no_grad():
+            outputs = net.train()(images)
+        return outputs if isinstance(outputs, tuple) else (outputs,)
+
+    assert all(map(torch.equal, outputs(), outputs()))
+
+
+@pytest.fixture(scope="module")
+def examples(fashion_mnist):
+    """32 real images, their classes and their masks."""
+    images, labels = fashion_mnist.train_images[:32], fashion_mnist.train_labels[:32]
+    return images, labels, masks(images, labels).long()
+
+
+def test_training_lowers_the_loss(every_model, examples):
+    """On one batch of real images, from where the protocols start."""
+    torch.manual_seed(0)
+    entry = lit_models.entry(every_model)
+    size = entry.min_size + EXTRA
+    images, classes, outlines = examples
+    images = (F.interpolate(images.float(), (size, size), mode="bilinear") / 255 - 0.286) / 0.353
+    if entry.task == lit_models.SEGMENTATION:
+        labels = F.interpolate(outlines[:, None].float(), (size, size))[:, 0].long()
+    else:
+        labels = classes
+    net = lit_models.build(every_model, num_classes=11, image_size=size)
+    initialise(net, "lsuv", images)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4)
+    losses = []
+    for _ in range(12):
+        optimizer.zero_grad()
+        _, each, loss = forward_loss(net.train(), images, labels)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 0.2)
+        optimizer.step()
+        losses.append(each.mean().item())
+    assert min(losses[-3:]) < losses[0] - 0.03
+
+
+def test_returns_logits(built):
+    kinds = {type(module) for module in built[1].modules()}
+    assert not kinds & {nn.Softmax, nn.LogSoftmax}
+
+
+@pytest.mark.parametrize("name", lit_models.canonical_names())
+def test_same_seed_same_weights(name):
+    def weights():
+        torch.manual_seed(3)
+        return lit_models.build(name, image_size=lit_models.entry(name).min_size).state_dict()
+
+    first, second = weights(), weights()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_compiles_and_takes_bfloat16(name):
+    size = lit_models.entry(name).min_size + EXTRA
+    net = lit_models.build(name, image_size=size).eval()
+    images = torch.randn(2, 1, size, size)
+    with torch.no_grad():
+        expected = net(images)
+        scale = expected.abs().max()
+        torch.testing.assert_close(
+            torch.compile(net)(images) / scale, expected / scale, rtol=0, atol=1e-3
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            halves = net(images)
+    assert halves.dtype == torch.bfloat16
+    assert halves.isfinite().all()
+    assert F.cosine_similarity(halves.float().flatten(), expected.flatten(), dim=0) > 0.9
