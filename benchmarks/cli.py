@@ -156,7 +156,7 @@ def parse(argv: list[str], auto: str = "quick") -> Namespace:
         args.run.auto = asked == protocols.AUTO
     options = args[args.verb]
     if "results" in options:
-        options.results = storage.place(options.results)
+        options.results = storage.open_folder(options.results)
     return args
 
 

@@ -16,7 +16,6 @@ import datamodules
 import lit_models
 from benchmarks.machine import environment, process_settings
 from benchmarks.measurement import calibration, loop_timings, loops
-from benchmarks.measurement.loops import Training
 from benchmarks.planning.plan import DDP, RunSpec, data_digest
 from benchmarks.records.record import RunRecord
 from benchmarks.training import ddp
@@ -26,6 +25,7 @@ from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from benchmarks.training.compilation import compile_net
 from benchmarks.training.initialisation import initialise
+from benchmarks.training.training import Training, group_size
 from datamodules import DataError, ImageDataset
 from datamodules.datamodule import DeviceResidentDataModule
 
@@ -158,7 +158,7 @@ class _Trained:
     weights_digest: str
     reference_after: float
     flops_per_example: float
-    speeds: loop_timings.Speeds
+    speeds: loop_timings.LoopTimings
     peak_flops_per_sec: float
 
 
@@ -188,8 +188,8 @@ def _attempt(
         batches = islice(data.train_batches, ceil(INIT_EXAMPLES / protocol.batch_size))
         initialise(net, protocol.init, torch.cat([images for images, _ in batches]))
     net = net.to(memory_format=getattr(torch, protocol.memory_format))
-    data.share(ddp.share())
-    data.group_size = 1 if spec.strategy == DDP else loops.group_size(cost.macs, data)
+    data.share(ddp.rank_slice())
+    data.group_size = 1 if spec.strategy == DDP else group_size(cost.macs, data)
     options = partial(ddp.trainer_options, spec)
     training = Training(
         net, spec.task, len(dataset.classes), protocol, data, micro_batch_size, options

@@ -26,7 +26,7 @@ class DeviceResidentDataModule(L.LightningDataModule):
 
     Images come as float32 (N, C, image_size, image_size), labels as int64 (N,), or, for
     segmentation, (N, image_size, image_size). `train_batches` are those of an epoch; the Trainer
-    gets them `group_size` at a time, by default one by one (see `Groups`).
+    gets them `group_size` at a time, by default one by one (see `BatchGroups`).
 
     Args:
         dataset: the decoded examples.
@@ -107,10 +107,10 @@ class DeviceResidentDataModule(L.LightningDataModule):
         self._evaluation = cache(lambda: loader(evaluation))
         self.group_size = 1
 
-    def train_dataloader(self) -> "DeviceLoader | Groups":
+    def train_dataloader(self) -> "DeviceLoader | BatchGroups":
         if self.group_size == 1:
             return self.train_batches
-        return Groups(self.train_batches, self.group_size)
+        return BatchGroups(self.train_batches, self.group_size)
 
     def test_dataloader(self) -> "DeviceLoader":
         evaluation = self._evaluation()
@@ -215,7 +215,7 @@ class DeviceLoader:
             yield images.contiguous(memory_format=self.memory_format), labels
 
 
-class Groups:
+class BatchGroups:
     """The batches of a loader, several at a time, each made when it is taken.
 
     Args:

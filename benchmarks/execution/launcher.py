@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 
 from benchmarks.execution import processes
-from benchmarks.execution.rendezvous import Meeting, connect, node_rank
+from benchmarks.execution.rendezvous import Rendezvous, connect, node_rank
 from benchmarks.planning.plan import RunSpec
 from benchmarks.records.record import RunRecord
 from benchmarks.training.callbacks.checkpoints import StoppedError
@@ -37,7 +37,7 @@ class _Rank:
     receiver: connection.Connection
 
 
-def on_all_devices(train: Callable[..., RunRecord], spec: RunSpec, *args: object) -> RunRecord:
+def launch(train: Callable[..., RunRecord], spec: RunSpec, *args: object) -> RunRecord:
     """`train(spec, *args)` in a process for each device, among which the threads are divided.
 
     This process does nothing but watch: if one rank ends badly, so do the others. SIGTERM is passed
@@ -54,7 +54,7 @@ def on_all_devices(train: Callable[..., RunRecord], spec: RunSpec, *args: object
     # parent: forking is safe.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     threads = max(1, torch.get_num_threads() // spec.devices)
-    meeting = Meeting(spec) if spec.num_nodes > 1 else None
+    meeting = Rendezvous(spec) if spec.num_nodes > 1 else None
     ranks: list[_Rank] = []
     told = False
 
@@ -93,7 +93,7 @@ def _first_rank(spec: RunSpec) -> int:
     return node_rank(spec.num_nodes) * spec.devices
 
 
-def _first_outcome(ranks: list[_Rank], meeting: Meeting | None) -> RunRecord:
+def _first_outcome(ranks: list[_Rank], meeting: Rendezvous | None) -> RunRecord:
     """The record of the first rank once all have ended well; otherwise what went wrong first."""
     record, failure, until = None, None, None
     pending = {rank.receiver: rank for rank in ranks}

@@ -160,11 +160,11 @@ def _run(
 ) -> None:
     """What a process of a run does: train, and send the record."""
     processes.begin()
-    from benchmarks.execution.launcher import RankKilledError, on_all_devices
+    from benchmarks.execution.launcher import RankKilledError, launch
     from benchmarks.run import train
 
     torch.set_num_threads(options.threads)
-    carry_out = partial(on_all_devices, train) if spec.strategy == DDP else train
+    carry_out = partial(launch, train) if spec.strategy == DDP else train
     try:
         record = carry_out(
             spec,

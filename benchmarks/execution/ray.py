@@ -42,7 +42,7 @@ _SECONDS_TO_CONNECT = 5.0
 _SECONDS_TO_PRINT = 1.0  # what the workers wrote last is still on its way
 
 # The code that Ray takes along.
-_ROOMS = [Path(package.__file__).parent for package in (benchmarks, datamodules, lit_models)]
+_PACKAGES = [Path(package.__file__).parent for package in (benchmarks, datamodules, lit_models)]
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _record(task: ray.ObjectRef) -> RunRecord | None:
 def _connect(address: str | None) -> None:
     """Find the cluster, or start one; signals stay the sweep's, and Ray reports to nobody."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    runtime_env = {"py_modules": list(map(str, _ROOMS))}
+    runtime_env = {"py_modules": list(map(str, _PACKAGES))}
     handler = signal.getsignal(signal.SIGTERM)
     if not address:
         ray.init("local", include_dashboard=False, logging_level="ERROR", runtime_env=runtime_env)

@@ -60,7 +60,7 @@ def connect(is_master: bool = False) -> dist.TCPStore:
         raise UsageError(f"node 0 at {address}:{port} {problem}: {reason}") from None
 
 
-class Meeting:
+class Rendezvous:
     """A run as the nodes see it: where their ranks find each other, and whether one has failed."""
 
     def __init__(self, spec: RunSpec) -> None:

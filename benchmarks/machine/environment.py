@@ -10,7 +10,7 @@ import torch
 from benchmarks.errors import UsageError
 from benchmarks.machine import process_settings
 
-ROOMS = ("benchmarks", "datamodules", "lit_models")
+PACKAGES = ("benchmarks", "datamodules", "lit_models")
 
 
 def resolve_device(name: str) -> str:
@@ -77,7 +77,7 @@ def commit() -> str:
     """The commit of this code, marked where the code differs from it, or `unknown` outside git."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--", *(f":/{room}" for room in ROOMS))
+        changed = _git("status", "--porcelain", "--", *(f":/{room}" for room in PACKAGES))
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{head}-dirty" if changed else head

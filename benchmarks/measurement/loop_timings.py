@@ -12,8 +12,8 @@ from statistics import median
 import numpy as np
 
 from benchmarks.measurement import loops
-from benchmarks.measurement.loops import Training
 from benchmarks.training import ddp
+from benchmarks.training.training import Training
 
 ROUNDS = 5
 # Of a slice: so much at most, and less after a short training, which deserves less of a wait.
@@ -22,13 +22,13 @@ SLICE_SECONDS, SLICES_A_TRAINING = 0.25, 20
 LOOPS = {
     "loop": loops.trainer_loop,
     "step": loops.bare_loop,
-    "textbook": loops.textbook_loop,
+    "textbook": loops.d2l_clock_loop,
     "data": loops.data_loop,
 }
 
 
 @dataclass(frozen=True)
-class Speeds:
+class LoopTimings:
     """Examples/sec of each of `LOOPS`, a sample a round."""
 
     samples: dict[str, list[float]]
@@ -60,7 +60,7 @@ class Speeds:
         return {name: summary(values) for name, values in {**self.samples, **efficiency}.items()}
 
 
-def measure(training: Training, examples_per_sec: float, fit_seconds: float) -> Speeds:
+def measure(training: Training, examples_per_sec: float, fit_seconds: float) -> LoopTimings:
     """Time the loops of a training that went so fast and took so long.
 
     The net is not what it was afterwards. Where several ranks share the training, all but the
@@ -70,13 +70,16 @@ def measure(training: Training, examples_per_sec: float, fit_seconds: float) -> 
     seconds = min(SLICE_SECONDS, fit_seconds / SLICES_A_TRAINING)
     steps = steps_in(seconds, examples_per_sec, training.protocol.batch_size)
     steps = ddp.broadcast(steps)
-    turns = {name: partial(loop, training.idle(), steps) for name, loop in LOOPS.items()}
+    turns = {
+        name: partial(loop, training.with_negligible_updates(), steps)
+        for name, loop in LOOPS.items()
+    }
     samples = in_turns(turns, ROUNDS)
     for name in samples:
         if name != "loop":
             by_rank = ddp.gather(samples[name])
             samples[name] = [sum(rates) for rates in zip(*by_rank, strict=True)]
-    return Speeds(samples)
+    return LoopTimings(samples)
 
 
 def steps_in(seconds: float, examples_per_sec: float, batch_size: int) -> int:

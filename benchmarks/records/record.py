@@ -16,7 +16,7 @@ from filelock import FileLock
 
 import lit_models
 from benchmarks.planning.plan import SINGLE_DEVICE, RunSpec, digest
-from benchmarks.records.storage import lock, reason, scratch, set_aside, write_whole
+from benchmarks.records.storage import lock, quarantine, reason, scratch, write_atomic
 
 # How a run ended: with numbers; with an error; with a loss that is not finite; by `--timeout`; by
 # a signal from outside, such as that of the system when memory runs out.
@@ -153,7 +153,7 @@ def identity(results: Path) -> str:
     if not path.exists():
         with lock(results, "identity"):
             if not path.exists():
-                write_whole(path, uuid.uuid4().hex)
+                write_atomic(path, uuid.uuid4().hex)
     return path.read_text(errors="replace")
 
 
@@ -188,7 +188,7 @@ class RecordStore:
         record.made_in = identity(self.root)
         content = asdict(record)
         content["checksum"] = digest(content)
-        write_whole(self.path(spec), json.dumps(content, indent=1) + "\n")
+        write_atomic(self.path(spec), json.dumps(content, indent=1) + "\n")
         self.tidy(spec, record)
 
     def tidy(self, spec: RunSpec, record: RunRecord) -> None:
@@ -237,7 +237,7 @@ def read_rows(path: Path) -> pd.DataFrame | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        set_aside(path, error)
+        quarantine(path, error)
         return None
     return rows
 
@@ -275,10 +275,10 @@ def _read(path: Path) -> RunRecord | None:
     except OSError as error:
         print(f"benchmarks: {path} cannot be read: {reason(error)}", file=sys.stderr)
     except (ValueError, AttributeError, RecursionError) as error:
-        set_aside(path, error)
+        quarantine(path, error)
     except TypeError as error:
         if checksum is None:
-            set_aside(path, error)
+            quarantine(path, error)
         else:  # whole, but with other fields
             print(f"benchmarks: {path} is of another version, left out", file=sys.stderr)
     return None

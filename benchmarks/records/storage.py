@@ -17,7 +17,7 @@ from filelock import FileLock
 from benchmarks.errors import UsageError
 
 
-def place(name: str) -> Path:
+def open_folder(name: str) -> Path:
     """A folder on this machine, or the `UPath` of a URL such as `s3://bucket/results`.
 
     Raises:
@@ -48,13 +48,13 @@ def check_writable(folder: Path) -> None:
                 pass
         else:
             probe = folder / f".probe-{os.getpid()}"
-            write_whole(probe, b"")
+            write_atomic(probe, b"")
             probe.unlink()
     except OSError as error:
         raise UsageError(f"folder {folder} cannot be written: {reason(error)}") from None
 
 
-def write_whole(path: Path, content: str | bytes | memoryview) -> None:
+def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
     """Write a file so that it is there whole or not at all.
 
     Raises:
@@ -89,7 +89,7 @@ def scratch(path: Path) -> Iterator[Path]:
     return path.parent.glob(f"{path.name}.*.part")
 
 
-def set_aside(path: Path, why: object) -> None:
+def quarantine(path: Path, why: object) -> None:
     """Name a damaged file in one line, and rename it so that nothing takes its place."""
     names = (path.with_name(f"{path.name}.damaged{n or ''}") for n in range(1000))
     kept = next(name for name in names if not name.exists())

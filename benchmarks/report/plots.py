@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator
 
-from benchmarks.records.storage import write_whole
+from benchmarks.records.storage import write_atomic
 from benchmarks.report.table import in_words
 
 STYLE = {
@@ -44,7 +44,7 @@ def save(figure: Figure, path: Path) -> None:
     image = io.BytesIO()
     figure.savefig(image, format="png")
     plt.close(figure)
-    write_whole(path, image.getvalue())
+    write_atomic(path, image.getvalue())
 
 
 @plt.rc_context(STYLE)

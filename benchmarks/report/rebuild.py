@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.errors import UsageError
 from benchmarks.records import record
 from benchmarks.records.record import OK
-from benchmarks.records.storage import lock, reason, write_whole
+from benchmarks.records.storage import lock, reason, write_atomic
 from benchmarks.report import plots, table
 
 
@@ -43,9 +43,9 @@ def rebuild(folder: Path) -> str:
 def _write(folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, markdown: str) -> None:
     for left_behind in (*folder.glob("*.part"), *folder.glob("plots/*.part")):
         left_behind.unlink()
-    write_whole(folder / "results.csv", rows.to_csv(index=False))
-    write_whole(folder / "curves.csv", curves.to_csv(index=False))
-    write_whole(folder / "table.md", markdown + "\n")
+    write_atomic(folder / "results.csv", rows.to_csv(index=False))
+    write_atomic(folder / "curves.csv", curves.to_csv(index=False))
+    write_atomic(folder / "table.md", markdown + "\n")
     current = table.comparable(rows)
     current = current[current["status"] == OK]
     if not current.empty:

@@ -20,7 +20,7 @@ from benchmarks.errors import UsageError
 from benchmarks.machine import environment
 from benchmarks.planning.plan import code_digest, digest
 from benchmarks.records.record import identity, now
-from benchmarks.records.storage import set_aside, write_whole
+from benchmarks.records.storage import quarantine, write_atomic
 from benchmarks.report import plots
 from benchmarks.training.initialisation import initialise
 from datamodules.datamodule import DeviceResidentDataModule
@@ -55,8 +55,8 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path = Path("d
         rows, maps = measure(dataset, torch.device(device))
         packed = io.BytesIO()
         np.savez_compressed(packed, **maps)
-        write_whole(folder / "maps.npz", packed.getvalue())
-        write_whole(folder / "results.csv", rows.assign(key=key).to_csv(index=False))
+        write_atomic(folder / "maps.npz", packed.getvalue())
+        write_atomic(folder / "results.csv", rows.assign(key=key).to_csv(index=False))
     return rebuild(folder)
 
 
@@ -67,13 +67,13 @@ def rebuild(folder: Path) -> str:
         with np.load(io.BytesIO((folder / "maps.npz").read_bytes())) as maps:
             figure = plots.effective_receptive_field(rows, maps)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        set_aside(folder / "maps.npz", error)
+        quarantine(folder / "maps.npz", error)
         raise UsageError(
             f"{folder} cannot be drawn; `make study STUDY={folder.name} FORCE=1` measures anew"
         ) from None
     plots.save(figure, folder / "plots" / "effective_receptive_field.png")
     markdown = table(rows)
-    write_whole(folder / "table.md", markdown + "\n")
+    write_atomic(folder / "table.md", markdown + "\n")
     return markdown
 
 

@@ -18,7 +18,7 @@ from benchmarks import studies
 from benchmarks.machine import accelerator, environment, process_settings
 from benchmarks.planning.plan import code_digest, digest
 from benchmarks.records.record import identity, now
-from benchmarks.records.storage import write_whole
+from benchmarks.records.storage import write_atomic
 from benchmarks.report import plots
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
@@ -41,7 +41,7 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = 
     key = digest([SETTINGS, code, device, torch.__version__, identity(folder.parents[1])])[:16]
     if force or not studies.is_measured(folder, key):
         rows = measure(torch.device(device)).assign(key=key)
-        write_whole(folder / "results.csv", rows.to_csv(index=False))
+        write_atomic(folder / "results.csv", rows.to_csv(index=False))
     return rebuild(folder)
 
 
@@ -50,7 +50,7 @@ def rebuild(folder: Path) -> str:
     rows = studies.rows_of(folder)
     plots.save(plots.kernel_size(rows), folder / "plots" / "kernel_size.png")
     markdown = table(rows)
-    write_whole(folder / "table.md", markdown + "\n")
+    write_atomic(folder / "table.md", markdown + "\n")
     return markdown
 
 

@@ -5,7 +5,7 @@ import copy
 import torch
 
 from benchmarks.machine import accelerator
-from benchmarks.measurement.loops import Training
+from benchmarks.training.training import Training
 
 
 def compile_net(training: Training) -> float:
@@ -20,7 +20,10 @@ def compile_net(training: Training) -> float:
     # The memory of a graph is used again by its next call, gradients that should add up included.
     has_graphs = device.type == "cuda" and training.micro_batch_size is None
     net.compile(mode="reduce-overhead" if has_graphs else None, dynamic=False)
-    optimizer, (images, labels) = training.idle().optimizer(), training.first_batch()
+    optimizer, (images, labels) = (
+        training.with_negligible_updates().optimizer(),
+        training.first_batch(),
+    )
     loader = training.data.train_batches
     sizes = {loader.global_size(index) for index in (0, len(loader) - 1)}
     devices = [device] if accelerator.is_accelerator(device) else []

@@ -31,7 +31,7 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def share() -> slice:
+def rank_slice() -> slice:
     """Which examples of a global batch are for this rank; shares differ by one example at most."""
     return slice(rank(), None, dist.get_world_size()) if dist.is_initialized() else slice(None)
 

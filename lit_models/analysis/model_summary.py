@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 import lit_models
 from benchmarks.errors import UsageError
-from benchmarks.records.storage import write_whole
+from benchmarks.records.storage import write_atomic
 from lit_models import Entry
 from lit_models.analysis.cost import LayerCost, training_memory
 from lit_models.analysis.receptive_field.graph import Field, TracingError
@@ -134,7 +134,7 @@ def write_comparison(folder: Path, **shape: int) -> str:
     rows = comparison(**shape)
     if rows.empty:
         raise UsageError(f"no model takes images of {shape['image_size']} px")
-    write_whole(folder / "models.csv", rows.to_csv(index=False))
+    write_atomic(folder / "models.csv", rows.to_csv(index=False))
     counts = {"parameters": "parameters", "macs": "MACs", "activations": "activations"}
     columns = {
         "model": rows["model"],
@@ -148,7 +148,7 @@ def write_comparison(folder: Path, **shape: int) -> str:
     )
     image = "{in_channels} x {image_size} x {image_size}".format(**shape)
     markdown = f"{table}\n\nFor one image of {image} and {shape['num_classes']} classes. {_CAPTION}"
-    write_whole(folder / "table.md", markdown + "\n")
+    write_atomic(folder / "table.md", markdown + "\n")
     return markdown
 
 

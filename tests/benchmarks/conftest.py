@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks import cli
-from benchmarks.measurement.loops import Training
 from benchmarks.planning.plan import plan, settings_by_model
+from benchmarks.training.training import Training
 from datamodules.datamodule import DeviceResidentDataModule
 from lit_models import CLASSIFICATION
 

@@ -10,11 +10,11 @@ import torch
 import lit_models
 from benchmarks.measurement import loops
 from benchmarks.measurement.loop_timings import ROUNDS
-from benchmarks.measurement.loops import Training
 from benchmarks.records.record import OK, RunRecord
 from benchmarks.run import train
 from benchmarks.training.callbacks.checkpoints import CheckpointFile
 from benchmarks.training.callbacks.divergence import DivergedError
+from benchmarks.training.training import Training
 from datamodules import DataError
 from lit_models.classifier import LitClassifier
 

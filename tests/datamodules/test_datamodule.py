@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from datamodules import datamodule
-from datamodules.datamodule import DeviceResidentDataModule, Groups
+from datamodules.datamodule import BatchGroups, DeviceResidentDataModule
 
 CPU = torch.device("cpu")
 
@@ -33,7 +33,7 @@ def test_every_example_comes_once_and_the_last_batch_is_smaller(small_dataset):
 @pytest.mark.parametrize(("size", "lengths"), [(1, [1] * 6), (4, [4, 2]), (6, [6]), (9, [6])])
 def test_groups_hand_out_the_same_batches(small_dataset, size, lengths):
     data = module(small_dataset, batch_size=15)
-    groups = Groups(data.train_batches, size)
+    groups = BatchGroups(data.train_batches, size)
     assert len(groups) == len(lengths)
     made = [list(group) for group in groups]
     assert [len(group) for group in made] == lengths
@@ -48,9 +48,9 @@ def test_groups_hand_out_the_same_batches(small_dataset, size, lengths):
 def test_groups_go_on_where_they_were_left(small_dataset):
     data = module(small_dataset, batch_size=15)
     expected = [labels for _, labels in data.train_batches]
-    first = Groups(data.train_batches, 4)
+    first = BatchGroups(data.train_batches, 4)
     list(next(iter(first)))
-    second = Groups(module(small_dataset, batch_size=15).train_batches, 4)
+    second = BatchGroups(module(small_dataset, batch_size=15).train_batches, 4)
     second.load_state_dict(first.state_dict())
     rest = [labels for group in second for _, labels in group]
     assert torch.equal(torch.cat(rest), torch.cat(expected[4:]))

@@ -16,7 +16,7 @@ STEP = "lit_models.classifier:LitClassifier.training_step"
 EPOCH_END = "lit_models.classifier:LitClassifier.on_train_epoch_end"
 TEST_STEP = "lit_models.classifier:LitClassifier.test_step"
 UPDATE = "torch.optim:AdamW.step"
-SAVE = "benchmarks.training.callbacks.checkpoints:write_whole"
+SAVE = "benchmarks.training.callbacks.checkpoints:write_atomic"
 SEND = "multiprocessing.connection:Connection.send"
 
 EVERY_STEP, EVERY_EPOCH = 0.0, 1e9
@@ -146,11 +146,11 @@ def test_the_whole_sweep_killed_at_a_random_time(command, check, tmp_path, count
     "fault",
     [
         Fault(
-            "benchmarks.records.record:write_whole", 2, action="tear"
+            "benchmarks.records.record:write_atomic", 2, action="tear"
         ),  # the first is the identity
-        Fault("benchmarks.records.record:write_whole", 2, after=True),
-        Fault("benchmarks.records.record:write_whole", 3),
-        Fault("benchmarks.report.rebuild:write_whole", 2, action="tear"),
+        Fault("benchmarks.records.record:write_atomic", 2, after=True),
+        Fault("benchmarks.records.record:write_atomic", 3),
+        Fault("benchmarks.report.rebuild:write_atomic", 2, action="tear"),
     ],
     ids=str,
 )

@@ -22,8 +22,9 @@ from torchvision.datasets import VisionDataset
 
 from benchmarks.machine import accelerator
 from benchmarks.measurement import loops
-from benchmarks.measurement.loops import WARMUP_STEPS, Training
+from benchmarks.measurement.loops import WARMUP_STEPS
 from benchmarks.training.callbacks.clock import TrainingClock
+from benchmarks.training.training import Training
 from datamodules import ImageDataset
 from datamodules.datamodule import Batch
 

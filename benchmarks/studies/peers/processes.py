@@ -11,16 +11,15 @@ import lit_models
 from benchmarks.errors import UsageError
 from benchmarks.execution import processes
 from benchmarks.machine import process_settings
-from benchmarks.measurement import loops
-from benchmarks.measurement.loops import Training
 from benchmarks.planning.protocol import Protocol
 from benchmarks.studies.peers.loops import OURS, THEIRS, Peer
+from benchmarks.training.training import Training, group_size
 from datamodules import ImageDataset
 from datamodules.datamodule import DeviceResidentDataModule
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PeerSetup:
     """What all loops train, and where.
 
     Args:
@@ -75,11 +74,13 @@ class Comparison:
                 f"{self.model} has auxiliary classifiers, which other loops cannot train"
             )
         cost = lit_models.cost(net, self.image_size, self.dataset.channels)
-        data.group_size = loops.group_size(cost.macs, data)
-        return Training(net, lit_models.entry(self.model).task, num_classes, protocol, data).idle()
+        data.group_size = group_size(cost.macs, data)
+        return Training(
+            net, lit_models.entry(self.model).task, num_classes, protocol, data
+        ).with_negligible_updates()
 
 
-class Side:
+class LoopProcess:
     """A process in which our loops run, or those of others: each with the settings it would have.
 
     Args:
@@ -87,14 +88,14 @@ class Side:
         is_ours: with our settings of PyTorch and of memory, or with those they come with.
     """
 
-    def __init__(self, comparison: Comparison, is_ours: bool) -> None:
+    def __init__(self, comparison: PeerSetup, is_ours: bool) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(there, comparison, is_ours))
         self._process.start()
         there.close()
 
-    def __enter__(self) -> "Side":
+    def __enter__(self) -> "LoopProcess":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -120,7 +121,7 @@ class Side:
         return answer
 
 
-def _serve(pipe: Connection, comparison: Comparison, is_ours: bool) -> None:
+def _serve(pipe: Connection, comparison: PeerSetup, is_ours: bool) -> None:
     """What the process of a side does: whatever it is asked, until nobody asks."""
     process_settings.quieten()
     # Workers of a DataLoader begin as they do by default, not as this process did.

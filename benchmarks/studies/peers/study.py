@@ -21,11 +21,11 @@ from benchmarks.machine import environment, process_settings
 from benchmarks.measurement import loop_timings, loops
 from benchmarks.planning.plan import check_task, code_digest, digest
 from benchmarks.records.record import identity, now, read_rows
-from benchmarks.records.storage import write_whole
+from benchmarks.records.storage import write_atomic
 from benchmarks.report import plots
 from benchmarks.report.table import values
 from benchmarks.studies.peers.loops import HAS_TIMM, OURS, THEIRS
-from benchmarks.studies.peers.processes import Comparison, Side
+from benchmarks.studies.peers.processes import LoopProcess, PeerSetup
 
 DATASET = "fashion_mnist"
 SIZES = {"image_size": 96, "batch_size": 64}
@@ -85,7 +85,7 @@ def run(
             print(f"{model}: {sizes['image_size']} px, batch {sizes['batch_size']} ...", flush=True)
             rows = measure(model, dataset, torch.device(device), **sizes).assign(key=key)
             others = [] if known is None else [known[known["model"] != model]]
-            write_whole(folder / "results.csv", pd.concat([*others, rows]).to_csv(index=False))
+            write_atomic(folder / "results.csv", pd.concat([*others, rows]).to_csv(index=False))
     return rebuild(folder)
 
 
@@ -94,7 +94,7 @@ def rebuild(folder: Path) -> str:
     rows = studies.rows_of(folder)
     plots.save(plots.peers(rows, NAMES), folder / "plots" / "peers.png")
     markdown = table(rows)
-    write_whole(folder / "table.md", markdown + "\n")
+    write_atomic(folder / "table.md", markdown + "\n")
     return markdown
 
 
@@ -106,8 +106,8 @@ def measure(
     batch_size: int,
 ) -> pd.DataFrame:
     """One row a loop: quartiles of its examples/sec, and of ours over it, round by round."""
-    asked = Comparison(model, dataset, device, image_size, batch_size)
-    with Side(asked, is_ours=True) as ours, Side(asked, is_ours=False) as theirs:
+    asked = PeerSetup(model, dataset, device, image_size, batch_size)
+    with LoopProcess(asked, is_ours=True) as ours, LoopProcess(asked, is_ours=False) as theirs:
         rate = ours.speed("bare", steps=2)
         steps = loop_timings.steps_in(SLICE_SECONDS, rate, batch_size)
         workers = _best_workers(theirs, steps)
@@ -116,7 +116,7 @@ def measure(
     rounds = ceil(np.clip(SECONDS / PROCESSES / round_seconds, LEAST_ROUNDS, MOST_ROUNDS))
     samples: dict[str, list[float]] = {name: [] for name in OURS | THEIRS}
     for _ in range(PROCESSES):
-        with Side(asked, is_ours=True) as ours, Side(asked, is_ours=False) as theirs:
+        with LoopProcess(asked, is_ours=True) as ours, LoopProcess(asked, is_ours=False) as theirs:
             turns = {name: partial(ours.speed, name, steps) for name in OURS}
             turns |= {name: partial(theirs.speed, name, steps, workers) for name in THEIRS}
             for name, rates in loop_timings.in_turns(turns, rounds).items():
@@ -146,7 +146,7 @@ def measure(
     return pd.DataFrame(rows)
 
 
-def _best_workers(theirs: Side, steps: int) -> int:
+def _best_workers(theirs: LoopProcess, steps: int) -> int:
     """The number of workers with which the textbook's loop is fastest here."""
     most = torch.get_num_threads()  # of many, each count would be minutes of starting workers
     counts = sorted({0, most, *(2**power for power in range(most.bit_length()))})

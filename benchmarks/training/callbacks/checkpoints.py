@@ -17,7 +17,7 @@ from lightning.pytorch.plugins.io import CheckpointIO
 from torch import nn
 from torchmetrics import Metric
 
-from benchmarks.records.storage import reason, set_aside, write_whole
+from benchmarks.records.storage import quarantine, reason, write_atomic
 from benchmarks.training import ddp
 from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.callbacks.divergence import DivergenceWatch
@@ -84,7 +84,7 @@ class CheckpointFile(CheckpointIO):
         torch.save(checkpoint, buffer)
         buffer.write(self._HASH(buffer.getbuffer()).digest())
         try:
-            write_whole(self.path, buffer.getbuffer())
+            write_atomic(self.path, buffer.getbuffer())
         except OSError as error:
             if not self._warned:
                 problem = f"{self.path} cannot be written: {reason(error)}"
@@ -104,7 +104,7 @@ class CheckpointFile(CheckpointIO):
             return None
         size, whole = self._HASH().digest_size, memoryview(content)
         if self._HASH(whole[:-size]).digest() != whole[-size:]:
-            set_aside(self.path, "its checksum differs")
+            quarantine(self.path, "its checksum differs")
             return None
         return content
 

@@ -9,7 +9,7 @@ import lightning as L
 import torch
 
 from benchmarks.machine.accelerator import now
-from datamodules.datamodule import DeviceLoader, Groups
+from datamodules.datamodule import BatchGroups, DeviceLoader
 
 
 class TrainingClock(L.Callback):
@@ -20,11 +20,11 @@ class TrainingClock(L.Callback):
     while the clock is stopped.
 
     Args:
-        warmup: number of first steps; of a training of few steps, half of them.
+        warmup_steps: number of first steps; of a training of few steps, half of them.
     """
 
-    def __init__(self, warmup: int = 5) -> None:
-        self.warmup = warmup
+    def __init__(self, warmup_steps: int = 5) -> None:
+        self.warmup_steps = warmup_steps
         self.examples = 0
         self.seconds = 0.0
         self._calls = 0  # by the Trainer, with a batch or a group of them
@@ -46,7 +46,7 @@ class TrainingClock(L.Callback):
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         ahead = int(trainer.estimated_stepping_batches) - self._calls
         loader = trainer.train_dataloader
-        warmup = ceil(self.warmup / (loader.size if isinstance(loader, Groups) else 1))
+        warmup = ceil(self.warmup_steps / (loader.size if isinstance(loader, BatchGroups) else 1))
         self._warm_at = self._calls + min(warmup, ahead // 2)
         self._start_if_warm(module)  # a resumed epoch has no start
 
@@ -67,7 +67,7 @@ class TrainingClock(L.Callback):
         self._calls += 1
         if self._started is not None:
             loader = trainer.train_dataloader
-            is_ours = isinstance(loader, DeviceLoader | Groups)  # which may serve but a share
+            is_ours = isinstance(loader, DeviceLoader | BatchGroups)  # which may serve but a share
             self.examples += loader.global_size(batch_idx) if is_ours else len(batch[1])
         elif not trainer.is_last_batch:
             self._start_if_warm(module)

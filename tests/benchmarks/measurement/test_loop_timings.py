@@ -4,7 +4,7 @@ import pytest
 
 import lit_models
 from benchmarks.measurement import loop_timings, loops
-from benchmarks.measurement.loop_timings import Speeds
+from benchmarks.measurement.loop_timings import LoopTimings
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from datamodules.datamodule import DeviceLoader
 
@@ -36,14 +36,16 @@ def test_the_loops_take_turns_and_every_second_round_goes_backwards():
 )
 def test_the_verdict_is_what_takes_most_of_the_loop(loop, step, data, verdict):
     samples = {"loop": loop, "step": step, "data": data}
-    measured = Speeds({name: [rate * turn for turn in (1, 2, 3)] for name, rate in samples.items()})
+    measured = LoopTimings(
+        {name: [rate * turn for turn in (1, 2, 3)] for name, rate in samples.items()}
+    )
     assert measured.bound_by == verdict
     assert measured.loop_efficiency == loop / step
 
 
 def test_only_what_was_measured_side_by_side_is_compared():
     """A machine that slows down to a tenth meanwhile has the same efficiency in every round."""
-    measured = Speeds({"loop": [90.0, 9.0, 0.9], "step": [100.0, 10.0, 1.0]})
+    measured = LoopTimings({"loop": [90.0, 9.0, 0.9], "step": [100.0, 10.0, 1.0]})
     assert measured.loop_efficiency == pytest.approx(0.9)
     summary = measured.summary()
     assert summary["loop_efficiency"]["iqr"] == pytest.approx(0.0)
@@ -52,7 +54,7 @@ def test_only_what_was_measured_side_by_side_is_compared():
 
 def test_an_outlier_moves_neither_median_nor_verdict():
     samples = {"loop": [90.0] * 5, "step": [100.0] * 4 + [1e9], "data": [1000.0] * 4 + [1e-9]}
-    measured = Speeds(samples)
+    measured = LoopTimings(samples)
     assert measured.medians == {"loop": 90, "step": 100, "data": 1000}
     assert measured.bound_by == "net"
 

@@ -13,12 +13,13 @@ from benchmarks.training.callbacks.checkpoints import Checkpoints
 from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from benchmarks.training.callbacks.peak_memory import PeakMemory
+from benchmarks.training.training import group_size
 from lit_models.classifier import TrainScores
 from tests.steps import Guarded, NoReading, OnMeta
 
 LOOPS = {
     name: getattr(loops, name)
-    for name in ("trainer_loop", "bare_loop", "textbook_loop", "data_loop")
+    for name in ("trainer_loop", "bare_loop", "d2l_clock_loop", "data_loop")
 }
 
 
@@ -64,7 +65,7 @@ def test_the_device_is_waited_for_at_both_ends_and_not_between(make_training, ac
 
 
 def test_the_textbooks_clock_waits_for_the_device_at_every_reading(make_training, accelerator):
-    loops.textbook_loop(make_training(lenet()), 3)
+    loops.d2l_clock_loop(make_training(lenet()), 3)
     assert accelerator.count("time") == 2 * (WARMUP_STEPS + 3) - WARMUP_STEPS
     for number, event in enumerate(accelerator):
         if event == "time":
@@ -136,17 +137,17 @@ def test_a_slice_of_groups_times_whole_groups(make_training, steps):
 
 def test_only_small_nets_come_in_groups_and_none_is_long(make_training):
     data = make_training(lenet(), batch_size=1).data  # 80 batches
-    assert loops.group_size(0, data) == loops.group_size(10**8, data) == 80 // 8
-    assert loops.group_size(2 * 10**8, data) == 5
-    assert loops.group_size(10**10, data) == 1
-    assert loops.group_size(0, make_training(lenet(), batch_size=16).data) == 1
+    assert group_size(0, data) == group_size(10**8, data) == 80 // 8
+    assert group_size(2 * 10**8, data) == 5
+    assert group_size(10**10, data) == 1
+    assert group_size(0, make_training(lenet(), batch_size=16).data) == 1
 
 
 def test_the_net_does_not_change_while_it_is_timed(make_training):
     net = lenet()
     before = {name: weight.clone() for name, weight in net.state_dict().items()}
     fields = {"optimizer": "sgd", "learning_rate": 1e30, "clip_norm": "null"}
-    assert loops.bare_loop(make_training(net, **fields).idle(), 3) > 0
+    assert loops.bare_loop(make_training(net, **fields).with_negligible_updates(), 3) > 0
     for name, weight in net.state_dict().items():
         torch.testing.assert_close(weight, before[name])
 
@@ -185,7 +186,7 @@ def test_every_loop_computes_in_the_precision_of_the_protocol(make_training, pre
     net, seen = lenet(), set()
     net.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
     training = make_training(net, precision=precision)
-    for loop in (loops.trainer_loop, loops.bare_loop, loops.textbook_loop):
+    for loop in (loops.trainer_loop, loops.bare_loop, loops.d2l_clock_loop):
         seen.clear()
         loop(training, 2)
         assert seen == {dtype}

@@ -26,13 +26,13 @@ RUN = (
 @pytest.fixture
 def url():
     """A folder of its own in the memory of this process."""
-    return storage.place(f"memory://{uuid.uuid4().hex}/results")
+    return storage.open_folder(f"memory://{uuid.uuid4().hex}/results")
 
 
 def test_a_name_is_a_folder_or_a_url():
-    assert storage.place("some/results") == Path("some/results")
-    assert storage.place("file:///some/results") == Path("/some/results")
-    assert str(storage.place("memory://some/results")) == "memory://some/results"
+    assert storage.open_folder("some/results") == Path("some/results")
+    assert storage.open_folder("file:///some/results") == Path("/some/results")
+    assert str(storage.open_folder("memory://some/results")) == "memory://some/results"
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_what_is_damaged_at_a_url_is_set_aside(make_spec, url, capsys):
     assert store.finished(spec)
     path = store.path(spec)
     damage = path.read_bytes()[: random.Random(0).randrange(100)]
-    storage.write_whole(path, damage)
+    storage.write_atomic(path, damage)
     assert store.find(spec) is None
     assert path.with_name(f"{path.name}.damaged").read_bytes() == damage
     assert not path.exists()
-    storage.write_whole(store.checkpoint(spec), b"no checkpoint, but long enough to have a hash")
+    storage.write_atomic(store.checkpoint(spec), b"no checkpoint, but long enough to have a hash")
     assert CheckpointFile(store.checkpoint(spec)).find() is None
     assert capsys.readouterr().err.count("is damaged") == 2
 
@@ -109,7 +109,7 @@ def test_what_cannot_be_put_is_an_error_of_the_system(url, monkeypatch, capsys):
 
     monkeypatch.setattr(type(url.fs), "pipe_file", fail)
     with pytest.raises(OSError, match="the network") as raised:
-        storage.write_whole(url / "file", "content")
+        storage.write_atomic(url / "file", "content")
     assert storage.reason(raised.value) == "the network is down"
     assert cli.main([*RUN, "--results", str(url)]) == 2
     (line,) = capsys.readouterr().err.splitlines()

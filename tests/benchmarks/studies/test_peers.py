@@ -8,7 +8,7 @@ from benchmarks import cli
 from benchmarks.measurement import loop_timings
 from benchmarks.studies.peers import study
 from benchmarks.studies.peers.loops import OURS, THEIRS, ImageFiles, Peer
-from benchmarks.studies.peers.processes import Comparison, Side
+from benchmarks.studies.peers.processes import LoopProcess, PeerSetup
 from datamodules.datamodule import DeviceResidentDataModule
 
 CPU = torch.device("cpu")
@@ -60,7 +60,7 @@ def test_an_unknown_model_is_refused_in_one_line(small_fashion_mnist, tmp_path, 
 
 def test_the_textbook_trains_on_the_same_examples(small_dataset):
     """What its loader makes of an image is what the resident data serve."""
-    training = Comparison("lenet", small_dataset, CPU, 32, 8).training(is_ours=True)
+    training = PeerSetup("lenet", small_dataset, CPU, 32, 8).training(is_ours=True)
     (images, labels), *_ = Peer(training, small_dataset, 0).loader()
     data = DeviceResidentDataModule(
         small_dataset, CPU, image_size=32, batch_size=80, normalize=False
@@ -72,7 +72,7 @@ def test_the_textbook_trains_on_the_same_examples(small_dataset):
 
 
 def test_images_are_resized_as_files_are(small_dataset):
-    training = Comparison("lenet", small_dataset, CPU, 48, 8).training(is_ours=True)
+    training = PeerSetup("lenet", small_dataset, CPU, 48, 8).training(is_ours=True)
     images, _ = next(iter(Peer(training, small_dataset, 0).loader()))
     assert images.shape == (8, 3, 48, 48)
     assert len(ImageFiles(small_dataset, lambda image: image)) == 80
@@ -80,7 +80,7 @@ def test_images_are_resized_as_files_are(small_dataset):
 
 def test_a_side_hands_on_its_errors(small_dataset):
     with (
-        Side(Comparison("lenet", small_dataset, CPU, 32, 8), is_ours=False) as theirs,
+        LoopProcess(PeerSetup("lenet", small_dataset, CPU, 32, 8), is_ours=False) as theirs,
         pytest.raises(KeyError, match="nonsense"),
     ):
         theirs.speed("nonsense", 2)
@@ -132,7 +132,7 @@ def test_medians_are_over_all_processes(monkeypatch, small_dataset):
         def speed(self, loop, steps, workers=0):
             return self.rate
 
-    monkeypatch.setattr(study, "Side", Process)
+    monkeypatch.setattr(study, "LoopProcess", Process)
     monkeypatch.setattr(study, "PROCESSES", 3)
     rows = study.measure("lenet", small_dataset, CPU, 28, 8).set_index("loop")
     assert rows.loc["textbook", "examples_per_sec_median"] == 40

@@ -48,7 +48,7 @@ def check_compiled(training):
     assert torch.equal(torch.get_rng_state(), random)
     assert all(weight.grad is None for weight in net.parameters())
     with torch.compiler.set_stance("fail_on_recompile"):
-        for loop in (loops.bare_loop, loops.trainer_loop, loops.textbook_loop):
+        for loop in (loops.bare_loop, loops.trainer_loop, loops.d2l_clock_loop):
             assert loop(training, 6) > 0  # over the smaller last batch of an epoch
 
 

@@ -50,13 +50,13 @@ def run(clock, epochs, batches, size=8, before=0):
 
 def test_the_first_steps_are_not_timed(events):
     clock = run(TrainingClock(), epochs=2, batches=20)
-    assert clock.examples == 8 * (40 - clock.warmup - 1)
+    assert clock.examples == 8 * (40 - clock.warmup_steps - 1)
 
 
 def test_the_first_batch_of_another_shape_is_not_timed(events):
     clock = run(TrainingClock(), epochs=1, batches=20)
     # The fake clock reads 2 when it starts, and 4 before the last batch.
-    assert (clock.examples, clock.seconds) == (8 * (20 - clock.warmup - 1), 2)
+    assert (clock.examples, clock.seconds) == (8 * (20 - clock.warmup_steps - 1), 2)
     assert events == ["sync", "time"] * 2
 
 

@@ -1,0 +1,129 @@
+"""A net together with how it is trained, for whichever loop trains it."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+import lit_models
+from benchmarks.planning.protocol import Protocol
+from benchmarks.training.optimization import make_optimizer, make_scheduler
+from datamodules.datamodule import Batch, DeviceResidentDataModule
+from lit_models.classifier import LitClassifier, MicroBatch, backpropagate
+from lit_models.segmenter import LitSegmenter
+
+MODULES = {lit_models.CLASSIFICATION: LitClassifier, lit_models.SEGMENTATION: LitSegmenter}
+
+# Limits of `group_size`. So many multiply-adds, forward, are a tenth of a second's work and less.
+GROUP_MACS, GROUP_MACS_OF_ACCELERATORS = {"cpu": 10**9}, 10**11
+GROUPS_AN_EPOCH, LARGEST_GROUP = 8, 16
+
+
+@dataclass(frozen=True)
+class Training:
+    """A net, and how it is trained in whichever loop.
+
+    Args:
+        net: the net.
+        task: what it is for.
+        num_classes: number of classes.
+        protocol: the recipe.
+        data: the examples; they say on which device the net is trained.
+        micro_batch_size: examples that go through the net at once; None: the whole batch.
+        options: makes what the Trainer is told about devices.
+    """
+
+    net: nn.Module
+    task: str
+    num_classes: int
+    protocol: Protocol
+    data: DeviceResidentDataModule
+    micro_batch_size: int | None = None
+    options: Callable[[], dict[str, Any]] = lambda: {"devices": 1}
+
+    @property
+    def device(self) -> torch.device:
+        return self.data.device
+
+    def module(self, steps: int | None = None) -> LitClassifier:
+        """The net and the recipe for the Trainer, over so many steps; None: as in the protocol."""
+        steps = steps or self.protocol.epochs * len(self.data.train_batches)
+        return MODULES[self.task](
+            self.net,
+            self.num_classes,
+            partial(make_optimizer, protocol=self.protocol),
+            partial(make_scheduler, steps=steps, protocol=self.protocol),
+            clip_norm=self.protocol.clip_norm,
+            micro_batch_size=self.micro_batch_size,
+        )
+
+    def trainer(
+        self,
+        callbacks: Iterable[L.Callback] = (),
+        plugins: Iterable[object] = (),
+        **options: Any,
+    ) -> L.Trainer:
+        devices = self.options()
+        return L.Trainer(
+            accelerator=self.device.type,
+            precision=self.protocol.precision,
+            logger=False,
+            enable_model_summary=False,
+            limit_val_batches=0,
+            callbacks=[*devices.pop("callbacks", ()), *callbacks],
+            plugins=[*devices.pop("plugins", ()), *plugins],
+            **devices,
+            **options,
+        )
+
+    def optimizer(self) -> Optimizer:
+        """An optimizer of the net, which is made ready to be trained without a Trainer."""
+        net = self.net.to(self.device).train()  # Lightning leaves a net on the CPU
+        return make_optimizer(net.parameters(), self.protocol)
+
+    def first_batch(self) -> Batch:
+        return next(iter(self.data.train_batches))
+
+    def step(self, optimizer: Optimizer, images: Tensor, labels: Tensor) -> list[MicroBatch]:
+        """One training step in bare PyTorch."""
+        optimizer.zero_grad()
+        with self.autocast():
+            passes = list(backpropagate(self.net, images, labels, self.micro_batch_size))
+        if self.protocol.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.protocol.clip_norm)
+        optimizer.step()
+        return passes
+
+    def autocast(self) -> AbstractContextManager:
+        """What Lightning does around a step for the same precision."""
+        if self.protocol.precision == "32-true":
+            return nullcontext()
+        # Any other use of the cache would be another computation, and compiled anew.
+        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+
+    def with_negligible_updates(self) -> "Training":
+        """The same work without an effect: no net diverges while it is only timed."""
+        return replace(self, protocol=replace(self.protocol, learning_rate=1e-12))
+
+
+def group_size(macs: int, data: DeviceResidentDataModule) -> int:
+    """How many batches the Trainer gets at once: of a small net several, of others one.
+
+    What the Trainer does around a batch takes as long whatever the net. An epoch has several
+    groups, and none takes long.
+
+    Args:
+        macs: multiply-adds of the net for one image.
+        data: the batches.
+    """
+    batches, most = data.train_batches, GROUP_MACS.get(data.device.type, GROUP_MACS_OF_ACCELERATORS)
+    few = min(
+        most // max(1, macs * batches.batch_size), len(batches) // GROUPS_AN_EPOCH, LARGEST_GROUP
+    )
+    return max(1, few)
