@@ -66,7 +66,7 @@ def data(args: Namespace) -> int:
 
 
 def run(args: Namespace) -> int:
-    from benchmarks.execution import rendezvous
+    from benchmarks.execution import followers, rendezvous
     from benchmarks.execution.sweep import Interrupted, sweep
     from benchmarks.planning.plan import check_task, plan, settings_by_model
     from benchmarks.records.record import OK, RecordStore
@@ -106,10 +106,10 @@ def run(args: Namespace) -> int:
     )
     store, executor = RecordStore(args.results), _executor(args, device)
     if node_rank > 0:
-        records = rendezvous.follow(specs, store, executor)
+        records = followers.follow(specs, store, executor)
         return 0 if all(record.status == OK for record in records) else 1
     try:
-        with rendezvous.leading(args.num_nodes):
+        with followers.leading(args.num_nodes):
             records = sweep(specs, store, executor, args.force)
     except Interrupted:
         if list((folder / "runs").glob("*.json")):

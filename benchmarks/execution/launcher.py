@@ -65,7 +65,7 @@ def launch(train: Callable[..., RunRecord], spec: RunSpec, *args: object) -> Run
             rank.process.terminate()
 
     with tempfile.TemporaryDirectory() as folder:
-        place = meeting.place if meeting else f"{folder}/store"
+        place = meeting.prefix if meeting else f"{folder}/store"
         try:
             for local_rank in range(spec.devices):
                 receiver, sender = context.Pipe(duplex=False)

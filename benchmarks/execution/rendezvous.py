@@ -7,24 +7,17 @@ and values that lives in the command of node 0.
 
 import os
 import pickle
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from itertools import count
 
 import torch.distributed as dist
 
 from benchmarks.errors import UsageError
-from benchmarks.execution.executor import Executor
 from benchmarks.planning.plan import RunSpec
-from benchmarks.records.record import RecordStore, RunRecord
 
 VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
 
-_TICK = 0.5  # seconds between two looks into the store
 _PATIENCE = timedelta(minutes=10)  # for a node that is not there yet
-_RUNS, _END, _LEFT = "runs", "end", "left"
+RUNS = "runs"  # the key that counts the runs begun
 
 
 def node_rank(num_nodes: int) -> int:
@@ -66,76 +59,27 @@ class Rendezvous:
     def __init__(self, spec: RunSpec) -> None:
         self._store = connect()
         if node_rank(spec.num_nodes) == 0:
-            self.number = self._store.add(_RUNS, 1)
-            self._store.set(_key(self.number), spec.key)
+            self.number = self._store.add(RUNS, 1)
+            self._store.set(run_key(self.number), spec.key)
         else:
-            self.number = self._store.add(_RUNS, 0)
-            if self._store.get(_key(self.number)).decode() != spec.key:
+            self.number = self._store.add(RUNS, 0)
+            if self._store.get(run_key(self.number)).decode() != spec.key:
                 raise RuntimeError("node 0 has gone on to another run")
 
     @property
-    def place(self) -> str:
+    def prefix(self) -> str:
         """Where in the store the ranks meet."""
-        return _key(self.number)
+        return run_key(self.number)
 
     def fail(self, error: Exception) -> None:
         """Let the other nodes know."""
-        self._store.set(f"{self.place} failed", pickle.dumps(error))
+        self._store.set(f"{self.prefix} failed", pickle.dumps(error))
 
     def check(self) -> None:
         """Raise the error of a node that has failed."""
-        if self._store.check([f"{self.place} failed"]):
-            raise pickle.loads(self._store.get(f"{self.place} failed"))
+        if self._store.check([f"{self.prefix} failed"]):
+            raise pickle.loads(self._store.get(f"{self.prefix} failed"))
 
 
-@contextmanager
-def leading(num_nodes: int) -> Iterator[None]:
-    """What node 0 does around its sweep: be there for the others, and let them go."""
-    if num_nodes == 1:
-        yield
-        return
-    store = connect(is_master=True)
-    try:
-        yield
-    finally:
-        store.set(_key(store.add(_RUNS, 1)), _END)
-        deadline = time.monotonic() + 10 * _TICK
-        while store.add(_LEFT, 0) < num_nodes - 1 and time.monotonic() < deadline:
-            time.sleep(_TICK / 10)
-
-
-def follow(specs: list[RunSpec], results: RecordStore, executor: Executor) -> list[RunRecord]:
-    """What the other nodes do: run what node 0 runs, and keep nothing.
-
-    Raises:
-        UsageError: node 0 is gone, or was given another command.
-    """
-    by_key = {spec.key: spec for spec in specs}
-    records = []
-    try:
-        store = connect()
-        for number in count(1):
-            while not store.check([_key(number)]):
-                time.sleep(_TICK)
-            key = store.get(_key(number)).decode()
-            if key == _END:
-                store.add(_LEFT, 1)
-                return records
-            if key not in by_key:
-                raise UsageError("node 0 runs what is not planned here: give the same command")
-            spec = by_key[key]
-            print(f"{spec.title} ...", flush=True)
-            executor.start(spec, results.checkpoint(spec))
-            while not (ended := list(executor.wait(_TICK))):
-                continue
-            ((_, record),) = ended
-            print(f"{spec.title}: {record.error or record.status}", flush=True)
-            records.append(record)
-    except dist.DistError:
-        raise UsageError("node 0 is gone; the same command goes on") from None
-    finally:
-        executor.kill()
-
-
-def _key(number: int) -> str:
+def run_key(number: int) -> str:
     return f"run {number}"
