@@ -1,27 +1,21 @@
-"""Convolutional networks as plain modules that return logits, and what can be said of them."""
+"""Convolutional networks as plain modules that return logits, and their analysis."""
 
 from lit_models.analysis.cost import Cost, cost
 from lit_models.analysis.effective_receptive_field import (
     EffectiveReceptiveField,
     effective_receptive_field,
 )
-from lit_models.analysis.receptive_field.graph import ReceptiveField, receptive_field
-from lit_models.catalogue import (
+from lit_models.analysis.receptive_field import ReceptiveField, receptive_field
+from lit_models.entries import CLASSIFICATION, SEGMENTATION, Entry, ModelError, Published
+from lit_models.external import check
+from lit_models.registry import (
     build,
     canonical_names,
     check_image_size,
     entry,
     names,
-    select,
-)
-from lit_models.external import check
-from lit_models.registry import (
-    CLASSIFICATION,
-    SEGMENTATION,
-    Entry,
-    ModelError,
-    Published,
     register,
+    select,
 )
 
 __all__ = [

@@ -1,10 +1,8 @@
 """The one LightningModule around every classification net."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from itertools import starmap
-from typing import Any
 
 import lightning as L
 import torch
@@ -12,20 +10,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
+
+from lit_models.train_scores import TrainScores
 
 Batch = tuple[Tensor, Tensor]
 
-# Of a micro-batch its labels and, detached, logits, losses and share of the loss of the batch.
+# Labels of a micro-batch and, detached, its logits, losses and part of the batch's loss
 MicroBatch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def forward_loss(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits, the cross-entropy of each label (nats), and the loss to learn from.
+    """Logits, the cross-entropy of each label (nats), and the training loss.
 
-    The last is the mean of the second, unless the net has auxiliary classifiers: such a net returns
-    in train mode a tuple, its logits and then theirs, and names the weight of each of their losses
+    The training loss is the mean cross-entropy. A net with auxiliary classifiers returns a tuple in
+    train mode, its own logits first; their mean losses are added, each times the net's
     `auxiliary_weight`.
     """
     outputs = net(images)
@@ -44,12 +44,13 @@ def backpropagate(
     micro_batch_size: int | None = None,
     backward: Callable[[Tensor], None] = Tensor.backward,
 ) -> Iterator[MicroBatch]:
-    """The forward and backward pass of a batch, cut into micro-batches that share its gradient.
+    """Run the forward and backward pass of a batch, split into micro-batches.
 
-    The gradients add up to that of the whole batch; only what a net computes over its batch, as
-    batch normalisation does, is of the micro-batch. Losses and loss are those of `forward_loss`.
+    The gradients add up to that of the whole batch. Batch statistics, as of batch normalisation,
+    are those of the micro-batch. Losses and loss are those of `forward_loss`; the losses of the
+    micro-batches add up to the batch's.
     """
-    size = micro_batch_size or max(1, len(labels))  # several devices may leave one with none
+    size = micro_batch_size or max(1, len(labels))  # a rank's slice of a batch may be empty
     for some_images, some_labels in zip(images.split(size), labels.split(size), strict=True):
         logits, losses, loss = forward_loss(net, some_images, some_labels)
         if len(some_labels) < len(labels):
@@ -58,86 +59,23 @@ def backpropagate(
         yield some_labels, logits.detach(), losses.detach(), loss.detach()
 
 
-class TrainScores(Metric):
-    """Mean loss and accuracy over labels, each counted once; adds up without reading back.
-
-    What small batches bring is kept until it is worth a computation, in memory of its own: a small
-    tensor of every step would lie amid the large ones of the next, so that the heap grows.
-    """
-
-    KEPT = 8192  # labels
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("loss", torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("correct", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
-        self._kept: tuple[Tensor, ...] = ()
-        self._filled = 0
-
-    def update(self, labels: Tensor, logits: Tensor, losses: Tensor) -> None:
-        new, size = (labels, logits, losses), len(labels)
-        room = self.KEPT // math.prod(labels.shape[1:])
-        if self._filled + size > room:
-            self._add_kept()
-        if size > room:
-            self._add(*new)
-            return
-        if not self._kept:
-            self._kept = tuple(tensor.new_empty(room, *tensor.shape[1:]) for tensor in new)
-        for kept, tensor in zip(self._kept, new, strict=True):
-            kept[self._filled : self._filled + size] = tensor
-        self._filled += size
-
-    def sync(self, *args: Any, **kwargs: Any) -> None:
-        """Comes before `compute`, and on several devices adds up their states."""
-        self._add_kept()
-        super().sync(*args, **kwargs)
-
-    def compute(self) -> dict[str, Tensor]:
-        return {"loss": self.loss / self.count, "train_accuracy": self.correct / self.count}
-
-    def reset(self) -> None:
-        super().reset()
-        self._kept, self._filled = (), 0
-
-    def get_extra_state(self) -> list[Tensor]:
-        """What is kept, for a checkpoint: added up by then, the sum would be rounded otherwise."""
-        return [kept[: self._filled].clone() for kept in self._kept]
-
-    def set_extra_state(self, kept: list[Tensor]) -> None:
-        self._filled = 0
-        if kept:
-            self.update(*kept)
-
-    def _add_kept(self) -> None:
-        if self._filled:
-            self._add(*(kept[: self._filled] for kept in self._kept))
-            self._filled = 0
-
-    def _add(self, labels: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self.loss.add_(losses.sum(dtype=torch.float32))
-        self.correct.add_((logits.argmax(1) == labels).sum())
-        self.count.add_(labels.numel())
-
-
 class LitClassifier(L.LightningModule):
     """Trains a net that returns logits with cross-entropy (see `forward_loss`).
 
-    `history` gets an entry an epoch: the loss (nats) and accuracy of its training examples, each
-    counted once, in train mode, as they were trained on. Testing logs `test_accuracy`.
+    `history` gets one entry per epoch: loss (nats) and accuracy of the training examples, each
+    counted once, from the training steps' own outputs. Testing logs `test_accuracy`.
 
-    The optimizer is stepped here, not by Lightning: that spares small nets a good part of what the
-    Trainer's loop costs them, and lets a batch come in micro-batches.
+    The module steps the optimizer itself (manual optimization). This saves much of the Trainer
+    loop's overhead for small nets and permits micro-batches.
 
     Args:
         net: maps images (N, C, H, W) to logits (N, num_classes).
         num_classes: number of classes.
-        optimizer: makes the optimizer of the parameters.
-        scheduler: makes the schedule, stepped every batch, of the optimizer, or None.
-        clip_norm: largest norm of the gradient over all parameters; None: not clipped.
-        micro_batch_size: examples that go through the net at once, the gradients of a batch added
-            up; None: the whole batch.
+        optimizer: makes the optimizer from the parameters.
+        scheduler: makes the schedule from the optimizer, stepped every batch, or returns None.
+        clip_norm: largest norm of the gradient over all parameters; None: no clipping.
+        micro_batch_size: examples per forward pass; gradients accumulate over the batch. None: the
+            whole batch.
     """
 
     def __init__(
@@ -146,6 +84,7 @@ class LitClassifier(L.LightningModule):
         num_classes: int,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler | None],
+        *,
         clip_norm: float | None = None,
         micro_batch_size: int | None = None,
     ) -> None:
@@ -155,14 +94,14 @@ class LitClassifier(L.LightningModule):
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.clip_norm, self.micro_batch_size = clip_norm, micro_batch_size
         self.train_scores = TrainScores()
-        # Its checks of the values would wait for the device at every step.
+        # Validating the arguments would synchronise the device at every step.
         test_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.test_metrics = MetricCollection({"test_accuracy": test_accuracy}, compute_groups=False)
         self.history: list[dict[str, float]] = []
 
     def __setattr__(self, name: str, value: object) -> None:
-        # The Trainer notes every hook it calls here, tens of times a step, which torch.nn's own
-        # method makes slow: it asks of each value whether it is a parameter.
+        # The Trainer sets this attribute for every hook, tens of times a step. nn.Module's method
+        # is slow: it checks whether the value is a parameter, a module or a buffer.
         if name == "_current_fx_name":
             self.__dict__[name] = value
         else:
@@ -179,32 +118,34 @@ class LitClassifier(L.LightningModule):
     def training_step(
         self, batch: Batch | Iterator[Batch], batch_index: int
     ) -> dict[str, list[Tensor]]:
-        """A step for the batch, or for each of several, for which the Trainer takes time but once.
+        """Train on a batch, or on each batch of an iterator.
+
+        Several batches per call share the Trainer's overhead.
 
         Returns:
-            The loss of each, by the name `losses`.
+            `losses`: the loss of each batch.
         """
         batches = batch if isinstance(batch, Iterator) else [batch]
-        # No name here holds a batch while the next is made, so that it can take the same memory.
+        # No name refers to a batch while the next is made, so its memory can be reused.
         return {"losses": list(starmap(self._step, batches))}
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         optimizer, scheduler = self.optimizers(), self.lr_schedulers()
         optimizer.zero_grad()
-        shares = []
-        # Lightning's exchanges gradients between devices, and costs four rounds of its hooks.
+        loss_parts = []
+        # Lightning's backward synchronises gradients between ranks, but runs four more hooks.
         backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
         passes = backpropagate(self.net, images, labels, self.micro_batch_size, backward)
         for some_labels, logits, losses, loss in passes:
             self.train_scores.update(some_labels, logits, losses)
-            shares.append(loss)
+            loss_parts.append(loss)
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters(), self.clip_norm)
         optimizer.step()
         if scheduler is not None:
             scheduler.step()
-        loss = reduce(torch.add, shares)
-        # The mean over the share of a device that got no example is not a number.
+        loss = reduce(torch.add, loss_parts)
+        # The mean loss of an empty slice is NaN.
         return loss if len(labels) else torch.zeros_like(loss)
 
     def on_train_epoch_end(self) -> None:
@@ -212,7 +153,7 @@ class LitClassifier(L.LightningModule):
         self.train_scores.reset()
         self.history.append({"epoch": self.current_epoch + 1, **scores})
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+    def test_step(self, batch: Batch, batch_index: int) -> None:
         images, labels = batch
         if len(labels):
             self.test_metrics.update(self(images), labels)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
-from lit_models.registry import Entry, ModelError, first_line
+from lit_models.entries import Entry, ModelError, first_line
 
 # Torchvision's nets that have auxiliary classifiers unless told not to
 _WITH_AUXILIARY = ("googlenet", "inception_v3")

@@ -1,72 +1,24 @@
-"""The register of nets: what must be known of each before it is built."""
+"""The registry of nets: registered, listed, selected by wildcards, and built by name."""
 
 import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Any
 
 from torch import nn
 
-from lit_models import nets
+from lit_models import external, nets
+from lit_models.entries import CLASSIFICATION, Entry, ModelError, Published, first_line
 
 ENTRY_POINTS = "cnn_benchmarks.models"
 
-CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
-
-_entries: dict[str, "Entry"] = {}
-
-
-def first_line(documented: object) -> str:
-    """The first line of a docstring."""
-    return (inspect.getdoc(documented) or "").split("\n")[0]
-
-
-class ModelError(ValueError):
-    """A model that cannot be had: an unknown name, or images or classes it cannot work with."""
-
-
-@dataclass(frozen=True)
-class Published:
-    """Figures published for a net, by whom, and for which input.
-
-    `module` names the part they are for; empty: the whole net. MACs are for one image.
-    """
-
-    source: str
-    parameters: int
-    macs: int | None = None
-    in_channels: int = 3
-    num_classes: int = 1000
-    image_size: int = 224
-    module: str = ""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One net that can be built by name. `canonical` marks the member that stands for its paper.
-
-    `summary` is a line, `reference` the source and every deviation from it; `module` holds the code
-    of the net, of a version if it is a library's. `min_size` is None where it is not known.
-    """
-
-    name: str
-    builder: Callable[..., nn.Module]
-    summary: str
-    reference: str
-    module: str
-    min_size: int | None = None
-    canonical: bool = False
-    task: str = CLASSIFICATION
-    published: Published | None = None
-    version: str = ""
-
-    @property
-    def architecture(self) -> str:
-        return self.module.rpartition(".")[2]
+_entries: dict[str, Entry] = {}
 
 
 def register(
@@ -83,13 +35,13 @@ def register(
     segmentation, (N, num_classes, image_size, image_size).
 
     Args:
-        min_size: the smallest `image_size` the net is offered for, in pixels.
-        canonical: whether this is the member that stands for its architecture.
+        min_size: the smallest `image_size` the net supports, in pixels.
+        canonical: whether this net represents its architecture.
         task: `CLASSIFICATION` or `SEGMENTATION`.
         published: figures the net must reproduce.
 
     Raises:
-        ValueError: the name is taken, or the architecture has a canonical member already.
+        ValueError: the name is taken, or the architecture already has a canonical net.
     """
 
     def add(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
@@ -117,10 +69,10 @@ def register(
 
 @cache
 def registered() -> dict[str, Entry]:
-    """Every registered net: those of this package, and those of installed packages.
+    """Every registered net by name: those of this package and of installed packages.
 
-    A package adds its own by an entry point in the group `cnn_benchmarks.models` that names a
-    module; importing the module registers them.
+    A package adds its nets by an entry point in the group `cnn_benchmarks.models`. The entry point
+    names a module that registers them when imported.
 
     Raises:
         ModelError: the module of an entry point cannot be imported.
@@ -133,6 +85,97 @@ def registered() -> dict[str, Entry]:
         except Exception as error:
             raise ModelError(
                 f"the models of {point.value} cannot be loaded ({error}); "
-                "mend or uninstall the package that brings them"
+                "fix or uninstall the package that provides them"
             ) from error
     return _entries
+
+
+def names(pattern: str = "*") -> list[str]:
+    """Names of all registered models that match a shell wildcard, sorted."""
+    return sorted(name for name in registered() if fnmatchcase(name, pattern))
+
+
+def canonical_names(task: str = CLASSIFICATION) -> list[str]:
+    """Names of the canonical net of each architecture for a task, sorted."""
+    return sorted(name for name, e in registered().items() if e.canonical and e.task == task)
+
+
+def entry(name: str) -> Entry:
+    """The entry of a registered net, or of a net of another library (see `external`).
+
+    Raises:
+        ModelError: no such model; the message suggests similar names.
+    """
+    if external.is_external(name):
+        return external.entry(name)
+    if name not in registered():
+        raise _unknown(name)
+    return registered()[name]
+
+
+def select(
+    patterns: Iterable[str],
+    all_names: Iterable[str] | None = None,
+    task: str = CLASSIFICATION,
+) -> list[str]:
+    """Resolve names, wildcards and `all` to model names, in the order given, without duplicates.
+
+    Args:
+        patterns: such as `["lenet", "resnet*", "torchvision/convnext_*", "package.module:net"]`.
+        all_names: the models `all` stands for; default: the canonical nets for the task.
+        task: a wildcard that matches nets for this task does not select those for another.
+
+    Raises:
+        ModelError: a pattern matches no model.
+    """
+    selected: dict[str, None] = {}
+    for pattern in patterns:
+        if pattern == "all":
+            matches = canonical_names(task) if all_names is None else list(all_names)
+        elif external.is_external(pattern):
+            matches = external.names(pattern)
+        else:
+            matches = names(pattern)
+            matches = [name for name in matches if entry(name).task == task] or matches
+        if not matches:
+            raise _unknown(pattern)
+        selected.update(dict.fromkeys(matches))
+    return list(selected)
+
+
+def check_image_size(name: str, image_size: int) -> None:
+    """Check the image size against the net's minimum; that of an external net is unknown.
+
+    Raises:
+        ModelError: unknown name, or `image_size` is below the minimum.
+    """
+    least = entry(name).min_size
+    if least is not None and image_size < least:
+        raise ModelError(f"{name} needs images of at least {least} px, not {image_size} px")
+
+
+def build(
+    name: str, *, in_channels: int = 1, num_classes: int = 10, image_size: int = 224, **options: Any
+) -> nn.Module:
+    """Build a net.
+
+    Args:
+        name: a registered name, see `names()`, or one of another library, see `external`.
+        in_channels: channels of the input image.
+        num_classes: number of logits per example, or per pixel for segmentation.
+        image_size: height and width of the input in pixels.
+        options: passed on to the builder.
+
+    Raises:
+        ModelError: unknown name, or the net cannot be built for such images or classes.
+    """
+    check_image_size(name, image_size)
+    return entry(name).builder(
+        in_channels=in_channels, num_classes=num_classes, image_size=image_size, **options
+    )
+
+
+def _unknown(name: str) -> ModelError:
+    close = get_close_matches(name, registered(), n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(close)}? " if close else ""
+    return ModelError(f"unknown model {name!r}; {hint}`python -m benchmarks list` shows all")

@@ -1,6 +1,7 @@
 """The one LightningModule around every net for dense prediction."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
@@ -11,18 +12,16 @@ from lit_models.classifier import LitClassifier
 
 
 class LitSegmenter(LitClassifier):
-    """Trains a net that returns the logits of every pixel: a classifier of pixels.
+    """Trains a net that returns logits for every pixel.
 
-    Loss and accuracies are means over pixels. Testing also logs `test_mean_iou`: of each class,
-    intersection over union of its predicted and its true pixels in the whole test set, not image by
-    image; then the mean over the classes, background included, those left out that are neither
-    there nor predicted.
+    Loss and accuracies are means over pixels. Testing also logs `test_mean_iou`: the intersection
+    over union of each class's predicted and true pixels over the whole test set (not per image),
+    averaged over classes. The background counts; classes neither present nor predicted do not.
 
     Args:
         net: maps images (N, C, H, W) to logits (N, num_classes, H, W); labels are (N, H, W).
         num_classes: number of classes, background included.
-        optimizer: as of `LitClassifier`.
-        scheduler, clip_norm, micro_batch_size: as of `LitClassifier`.
+        optimizer, scheduler, options: as in `LitClassifier`.
     """
 
     def __init__(
@@ -31,9 +30,8 @@ class LitSegmenter(LitClassifier):
         num_classes: int,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler | None],
-        clip_norm: float | None = None,
-        micro_batch_size: int | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(net, num_classes, optimizer, scheduler, clip_norm, micro_batch_size)
+        super().__init__(net, num_classes, optimizer, scheduler, **options)
         mean_iou = MulticlassJaccardIndex(num_classes, average="macro", validate_args=False)
         self.test_metrics.add_metrics({"test_mean_iou": mean_iou})

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from lit_models.analysis.receptive_field.graph import LayerField, trace
-from lit_models.registry import ModelError
+from lit_models.analysis.receptive_field import LayerField, trace
+from lit_models.entries import ModelError
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,16 @@
-"""What a model is and what it costs, without training it: a card of each, and a table of all."""
+"""Summaries of models, without training: a card of one model, and a table that compares all."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
 import pandas as pd
 import torch
 from tabulate import tabulate
 
 import lit_models
-from benchmarks.errors import UsageError
-from benchmarks.records.storage import write_atomic
-from lit_models import Entry
+from lit_models import Cost, Entry
 from lit_models.analysis.cost import LayerCost, training_memory
-from lit_models.analysis.receptive_field.graph import Field, TracingError
+from lit_models.analysis.receptive_field import Field, TracingError
 
 _HEADERS = (
     "layer",
@@ -28,82 +26,72 @@ _HEADERS = (
 )
 
 _CAPTION = """\
-MACs: multiply-adds of convolutions and matrix products. Activations: numbers that all layers put \
-out. MiB in training: what is kept of an image between forward and backward pass. Receptive field: \
-pixels that a position of the last map sees, height and width; + all: and, through gates, the \
-whole image."""
+MACs: multiply-adds of convolutions and matrix products. Activations: output values of all layers. \
+MiB in training: memory kept per image between forward and backward pass. Receptive field: height \
+and width in pixels of the image that a position of the last map sees; + all: and, through gates, \
+the whole image."""
 
 
 def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> str:
-    """All there is to say of a model, with a table by layer for one image.
+    """Everything known about a model, with a table by layer for one image.
 
     Raises:
-        ModelError: unknown model, or one that cannot take such images.
+        ModelError: unknown model, or the model cannot take such images.
     """
     entry = lit_models.entry(name)
     shape = {"image_size": image_size, "in_channels": in_channels}
     lit_models.check(name, num_classes=num_classes, **shape)
-    # Registered nets need no weights for this; others may compute with theirs as they are built.
+    # Registered nets need no weights for this; other nets may compute with theirs when built.
     with nullcontext() if entry.min_size is None else torch.device("meta"):
         net = lit_models.build(name, num_classes=num_classes, **shape)
     cost = lit_models.cost(net, **shape)
+    fields: Sequence[Field | None]
     try:
         net_field = lit_models.receptive_field(net, **shape)
         fields, seen = net_field.layers, f"{_size(net_field)}, {_jump(net_field)} px apart"
     except TracingError as error:
         fields, seen = [None] * len(cost.layers), f"not known: {error}"
-    rows = [_layer_row(layer, field) for layer, field in zip(cost.layers, fields, strict=True)]
-    outside = [
-        getattr(cost, count) - sum(getattr(layer, count) for layer in cost.layers)
-        for count in ("parameters", "macs")
-    ]
-    if any(outside):
-        rows.append(["(outside these layers)", "", "", "", "", *map("{:,}".format, outside)])
-    activations = sum(layer.activations for layer in cost.layers)
-    totals = (f"{cost.parameters:,}", f"{cost.macs:,}", f"{activations:,}")
-    rows.append(["total", "", "", "", "", *totals])
-    table = tabulate(rows, _HEADERS, colalign=("left", "left") + ("right",) * 8)
     memory = training_memory(net, **shape) / 2**20
-    least = "not declared" if entry.min_size is None else f"{entry.min_size} px"
     facts = {
         "image": f"{in_channels} x {image_size} x {image_size}, {num_classes} classes",
-        "smallest image": least,
+        "smallest image": "not declared" if entry.min_size is None else f"{entry.min_size} px",
         "memory of activations in training": f"{memory:,.1f} MiB an image",
         "receptive field": seen,
         "published figures": fidelity(entry),
     }
     lines = "\n".join(f"{label}: {fact}" for label, fact in facts.items())
+    table = _layer_table(cost, fields)
     return f"{entry.name}: {entry.summary}\n\n{entry.reference}\n\n{table}\n\n{lines}"
 
 
 def fidelity(entry: Entry) -> str:
-    """Whether a net has the figures published for it, and which these are."""
+    """A net's parameters and MACs compared with the figures published for it."""
     published = entry.published
     if published is None:
         return "none to check against"
     shape = {"image_size": published.image_size, "in_channels": published.in_channels}
     with torch.device("meta"):
         net = lit_models.build(entry.name, num_classes=published.num_classes, **shape)
-    found = {"parameters": sum(p.numel() for p in net.get_submodule(published.module).parameters())}
+    part = net.get_submodule(published.module)
+    counts = [("parameters", sum(p.numel() for p in part.parameters()), published.parameters)]
     if published.macs is not None:
-        found["MACs"] = lit_models.cost(net, **shape).macs
-    expected = {"parameters": published.parameters, "MACs": published.macs}
+        counts.append(("MACs", lit_models.cost(net, **shape).macs, published.macs))
     verdicts = [
-        f"{count:,} {what}, "
-        + ("as published" if count == expected[what] else f"NOT the {expected[what]:,} published")
-        for what, count in found.items()
+        f"{found:,} {what}, "
+        + ("as published" if found == expected else f"NOT the {expected:,} published")
+        for what, found, expected in counts
     ]
     size = f"{published.in_channels} x {published.image_size} x {published.image_size}"
-    place = f"{size}, {published.num_classes} classes"
-    return f"{'; '.join(verdicts)} ({published.source}; {place})"
+    conditions = f"{size}, {published.num_classes} classes"
+    return f"{'; '.join(verdicts)} ({published.source}; {conditions})"
 
 
 def comparison(*, image_size: int, in_channels: int, num_classes: int) -> pd.DataFrame:
-    """One row a registered model, for one image; models that need larger ones are left out."""
+    """One row per registered model that takes images of this size."""
     shape = {"image_size": image_size, "in_channels": in_channels}
     rows = []
     for entry in map(lit_models.entry, lit_models.names()):
-        if image_size < entry.min_size:
+        if entry.min_size is None or image_size < entry.min_size:
             continue
         with torch.device("meta"):
             net = lit_models.build(entry.name, num_classes=num_classes, **shape)
@@ -125,16 +113,10 @@ def comparison(*, image_size: int, in_channels: int, num_classes: int) -> pd.Dat
     return pd.DataFrame(rows)
 
 
-def write_comparison(folder: Path, **shape: int) -> str:
-    """Write `models.csv` and `table.md` into `folder`; returns the table, in markdown.
-
-    Raises:
-        UsageError: no model takes such images.
-    """
-    rows = comparison(**shape)
-    if rows.empty:
-        raise UsageError(f"no model takes images of {shape['image_size']} px")
-    write_atomic(folder / "models.csv", rows.to_csv(index=False))
+def comparison_table(
+    rows: pd.DataFrame, *, image_size: int, in_channels: int, num_classes: int
+) -> str:
+    """The rows of `comparison` as a markdown table with a caption."""
     counts = {"parameters": "parameters", "macs": "MACs", "activations": "activations"}
     columns = {
         "model": rows["model"],
@@ -146,10 +128,20 @@ def write_comparison(folder: Path, **shape: int) -> str:
     table = pd.DataFrame(columns).to_markdown(
         index=False, disable_numparse=True, colalign=["left"] + ["right"] * (len(columns) - 1)
     )
-    image = "{in_channels} x {image_size} x {image_size}".format(**shape)
-    markdown = f"{table}\n\nFor one image of {image} and {shape['num_classes']} classes. {_CAPTION}"
-    write_atomic(folder / "table.md", markdown + "\n")
-    return markdown
+    image = f"{in_channels} x {image_size} x {image_size}"
+    return f"{table}\n\nFor one image of {image} and {num_classes} classes. {_CAPTION}"
+
+
+def _layer_table(cost: Cost, fields: Sequence[Field | None]) -> str:
+    rows = [_layer_row(layer, field) for layer, field in zip(cost.layers, fields, strict=True)]
+    parameters = cost.parameters - sum(layer.parameters for layer in cost.layers)
+    macs = cost.macs - sum(layer.macs for layer in cost.layers)
+    blanks = [""] * 4
+    if parameters or macs:
+        rows.append(["(outside these layers)", *blanks, f"{parameters:,}", f"{macs:,}"])
+    activations = sum(layer.activations for layer in cost.layers)
+    rows.append(["total", *blanks, f"{cost.parameters:,}", f"{cost.macs:,}", f"{activations:,}"])
+    return tabulate(rows, _HEADERS, colalign=("left", "left") + ("right",) * 8)
 
 
 def _layer_row(layer: LayerCost, field: Field | None) -> list[str]:

@@ -15,8 +15,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from lit_models.entries import Published
 from lit_models.layers import output_size
-from lit_models.registry import Published, register
+from lit_models.registry import register
 
 
 class AlexNet(nn.Module):

@@ -7,8 +7,9 @@ and not the softmax, where it would blank out logits; the net returns logits.
 
 from torch import Tensor, nn
 
+from lit_models.entries import Published
 from lit_models.layers import output_size
-from lit_models.registry import Published, register
+from lit_models.registry import register
 
 
 class ConvNet(nn.Module):

@@ -9,7 +9,8 @@ the net of "Dive into Deep Learning", 8.7, which deviates: dense layers of one 3
 import torch
 from torch import Tensor, nn
 
-from lit_models.registry import Published, register
+from lit_models.entries import Published
+from lit_models.registry import register
 
 
 def norm_relu_conv(

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lit_models.registry import SEGMENTATION, register
+from lit_models.entries import SEGMENTATION
+from lit_models.registry import register
 
 
 def conv(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Sequential:

@@ -11,7 +11,8 @@ from math import ceil
 from torch import Tensor, nn
 from torchvision.ops import SqueezeExcitation, StochasticDepth
 
-from lit_models.registry import Published, register
+from lit_models.entries import Published
+from lit_models.registry import register
 
 # (expansion, kernel size, stride, channels, layers) of the stages of B0; table 1
 STAGES = (

@@ -10,8 +10,9 @@ what upsampling adds at the right and the bottom is cropped.
 
 from torch import Tensor, nn
 
+from lit_models.entries import SEGMENTATION
 from lit_models.nets.resnet import resnet18
-from lit_models.registry import SEGMENTATION, register
+from lit_models.registry import register
 
 
 class FCN(nn.Module):

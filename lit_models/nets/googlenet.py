@@ -14,8 +14,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from lit_models.entries import Published
 from lit_models.layers import output_size
-from lit_models.registry import Published, register
+from lit_models.registry import register
 
 
 def conv_relu(in_channels: int, out_channels: int, kernel_size: int, **kwargs) -> nn.Sequential:

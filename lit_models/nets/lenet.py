@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lit_models.entries import Published
 from lit_models.layers import output_size
-from lit_models.registry import Published, register
+from lit_models.registry import register
 
 # The maps of S2 that each map of C3 sees; table I
 CONNECTIONS = (

@@ -11,7 +11,8 @@ AlexNet, for images of 224 px; dropout before the last layer only.
 
 from torch import Tensor, nn
 
-from lit_models.registry import Published, register
+from lit_models.entries import Published
+from lit_models.registry import register
 
 
 def mlpconv(

@@ -18,7 +18,8 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lit_models.registry import Published, register
+from lit_models.entries import Published
+from lit_models.registry import register
 
 Shortcut = Literal["A", "B", "C", "none"]
 StrideIn = Literal["1x1", "3x3"]

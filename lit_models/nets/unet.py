@@ -12,7 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from lit_models.registry import SEGMENTATION, register
+from lit_models.entries import SEGMENTATION
+from lit_models.registry import register
 
 
 class DoubleConv(nn.Sequential):

@@ -9,7 +9,8 @@ that "Dive into Deep Learning", 8.2, trains.
 
 from torch import Tensor, nn
 
-from lit_models.registry import Published, register
+from lit_models.entries import Published
+from lit_models.registry import register
 
 CHANNELS = (64, 128, 256, 512, 512)
 # Convolutions of each block, by layers with weights; table 1

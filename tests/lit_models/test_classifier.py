@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 import lit_models
-from lit_models.classifier import LitClassifier, TrainScores, backpropagate, forward_loss
+from lit_models.classifier import LitClassifier, backpropagate, forward_loss
+from lit_models.train_scores import TrainScores
 from tests.steps import Guarded, NoReading, OnMeta, quiet_trainer
 
 
@@ -81,7 +82,7 @@ def test_micro_batches_share_the_gradient_of_the_whole_batch(net, size, micro_ba
 
 @pytest.mark.parametrize("kept", [1, 30, 8192])
 def test_scores_count_each_label_once_whatever_the_batches(kept, monkeypatch):
-    monkeypatch.setattr(TrainScores, "KEPT", kept)
+    monkeypatch.setattr(TrainScores, "CAPACITY", kept)
     scores = TrainScores()
     logits, labels = torch.randn(50, 10), torch.randint(10, (50,))
     losses = F.cross_entropy(logits, labels, reduction="none")
@@ -99,7 +100,7 @@ def test_scores_count_each_label_once_whatever_the_batches(kept, monkeypatch):
 
 def test_scores_saved_and_restored_go_on_to_the_bit(monkeypatch):
     """Saved with batches of which some are added up, and some not yet."""
-    monkeypatch.setattr(TrainScores, "KEPT", 3000)
+    monkeypatch.setattr(TrainScores, "CAPACITY", 3000)
     logits, labels, losses = (
         torch.randn(9, 1000, 10),
         torch.randint(10, (9, 1000)),
@@ -179,7 +180,7 @@ def test_micro_batches_train_as_the_whole_batch_does():
 
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
 def test_no_step_reads_a_value_back_from_the_device(micro_batch_size, monkeypatch):
-    monkeypatch.setattr(TrainScores, "KEPT", 6)  # added up within the epoch
+    monkeypatch.setattr(TrainScores, "CAPACITY", 6)  # added up within the epoch
     net = lit_models.build("resnet18", in_channels=3, image_size=32)
     module = classifier(net, clip_norm=1.0, micro_batch_size=micro_batch_size)
     guarded = Guarded(NoReading())
@@ -220,7 +221,7 @@ class OnMetaClassifier(LitClassifier):
 
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
 def test_no_step_transfers_memory_of_the_host(micro_batch_size, monkeypatch):
-    monkeypatch.setattr(TrainScores, "KEPT", 6)
+    monkeypatch.setattr(TrainScores, "CAPACITY", 6)
     module = classifier(
         lit_models.build("resnet18", in_channels=3, image_size=32),
         clip_norm=1.0,

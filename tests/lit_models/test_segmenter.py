@@ -4,8 +4,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import lit_models
-from lit_models.classifier import TrainScores
 from lit_models.segmenter import LitSegmenter
+from lit_models.train_scores import TrainScores
 from tests.steps import Guarded, NoReading, quiet_trainer
 
 CLASSES = 4
@@ -85,7 +85,7 @@ def test_loss_and_train_accuracy_are_means_over_pixels():
 @pytest.mark.parametrize("micro_batch_size", [None, 1])
 @pytest.mark.parametrize("kept", [1, 600])
 def test_no_step_reads_a_value_back_from_the_device(micro_batch_size, kept, monkeypatch):
-    monkeypatch.setattr(TrainScores, "KEPT", kept)
+    monkeypatch.setattr(TrainScores, "CAPACITY", kept)
     net = lit_models.build("unet", num_classes=CLASSES, image_size=16)
     module = segmenter(net, clip_norm=1.0, micro_batch_size=micro_batch_size)
     examples = [(torch.randn(2, 1, 16, 16), torch.randint(CLASSES, (2, 16, 16)))] * 3

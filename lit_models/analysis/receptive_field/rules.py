@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from lit_models.analysis.receptive_field.axis import LOST, Axis, Trace
-from lit_models.registry import ModelError
+from lit_models.entries import ModelError
 
 
 class TracingError(ModelError):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import lit_models
-from lit_models.analysis import effective_receptive_field
+from lit_models import effective_receptive_field
 
 
 def uniform(depth, kernel_size):
