@@ -11,7 +11,7 @@ import lit_models
 from benchmarks import studies
 from benchmarks.errors import UsageError
 from benchmarks.machine import environment
-from benchmarks.records.storage import check_writable
+from benchmarks.records.storage import check_writable, write_atomic
 from datamodules import DataError
 
 if TYPE_CHECKING:
@@ -53,7 +53,12 @@ def describe(args: Namespace) -> int:
         return 0
     folder = args.results / "models"
     check_writable(folder)
-    table = model_summary.write_comparison(folder, **shape)
+    rows = model_summary.comparison(**shape)
+    if rows.empty:
+        raise UsageError(f"no model takes images of {shape['image_size']} px")
+    table = model_summary.comparison_table(rows, **shape)
+    write_atomic(folder / "models.csv", rows.to_csv(index=False))
+    write_atomic(folder / "table.md", table + "\n")
     print(f"{table}\nwritten to {folder}")
     return 0
 

@@ -19,7 +19,7 @@ from benchmarks.records.record import DIVERGED, FAILED, OK, RecordStore
 from benchmarks.training.callbacks import checkpoints
 from benchmarks.training.sync_batch_norm import SyncBatchNorm
 from lit_models import ModelError
-from lit_models.classifier import TrainScores
+from lit_models.train_scores import TrainScores
 
 NORMED = f"{__name__}:normed"
 
@@ -53,7 +53,7 @@ def run_and_keep_weights(folder, spec, *args):
 
     checkpoints.weights_digest = keep
     loop_timings.ROUNDS, calibration.SECONDS = 1, 0.0
-    TrainScores.KEPT = 20  # so that ranks have added up more batches, or less
+    TrainScores.CAPACITY = 20  # so that ranks have added up more batches, or less
     run_here(spec, *args)
 
 
