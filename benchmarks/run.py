@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 import datamodules
 import lit_models
 from benchmarks.machine import environment, process_settings
-from benchmarks.measurement import calibration, loop_timings, loops
+from benchmarks.measurement import calibration, flops, loop_timings, loops
 from benchmarks.planning.plan import DDP, RunSpec, data_digest
 from benchmarks.records.record import RunRecord
 from benchmarks.training import ddp
@@ -175,7 +175,7 @@ def _attempt(
     """Build the net, train, test and time it."""
     protocol = spec.protocol
     seed_everything(spec.seed, verbose=False)
-    data.share(slice(None))  # all ranks initialise from the same examples
+    data.rank_slice = slice(None)  # all ranks initialise from the same examples
     net = lit_models.build(
         spec.model,
         in_channels=dataset.channels,
@@ -188,7 +188,7 @@ def _attempt(
         batches = islice(data.train_batches, ceil(INIT_EXAMPLES / protocol.batch_size))
         initialise(net, protocol.init, torch.cat([images for images, _ in batches]))
     net = net.to(memory_format=getattr(torch, protocol.memory_format))
-    data.share(ddp.rank_slice())
+    data.rank_slice = ddp.rank_slice()
     data.group_size = 1 if spec.strategy == DDP else group_size(cost.macs, data)
     options = partial(ddp.trainer_options, spec)
     training = Training(
@@ -206,7 +206,7 @@ def _attempt(
         weights_digest=digest,
         # First of all that is timed, as the one before the training was.
         reference_after=ddp.total(calibration.reference_examples_per_sec(data.device)),
-        flops_per_example=loops.training_flops(training),
+        flops_per_example=flops.training_flops(training),
         speeds=loop_timings.measure(training, progress.clock.examples_per_sec, fit_seconds),
         peak_flops_per_sec=ddp.total(
             calibration.peak_flops_per_sec(data.device, protocol.precision)

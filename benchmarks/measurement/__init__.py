@@ -1,1 +1,1 @@
-"""How fast a training is, and what bounds it."""
+"""How fast a training runs, and what bounds its speed."""

@@ -1,4 +1,4 @@
-"""What a machine can do, and what it does at a given moment: two figures to hold a run against."""
+"""Calibration of a machine: its peak FLOPs/sec, and its speed now on a fixed workload."""
 
 import statistics
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from torch.nn import functional as F
 from benchmarks.machine import accelerator
 from lit_models.classifier import backpropagate
 
-# The reference workload: never changed, since speeds are quoted in its terms.
+# The reference workload. Never change it: relative speeds are in its terms.
 BATCH_SIZE, IMAGE_SIZE = 64, 32
 
-SECONDS = 0.25  # spent on each figure
-SIDES = {"cpu": 1024}  # of the square matrices; an accelerator needs larger ones to be busy
+SECONDS = 0.25  # spent on each measurement
+SIDES = {"cpu": 1024}  # of the square matrices; an accelerator needs larger ones
 SIDE_OF_ACCELERATORS = 8192
 PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
 def reference_examples_per_sec(device: torch.device) -> float:
-    """Training examples a second of a small fixed net: the median of some steps.
+    """Training examples/sec of a small fixed net, from the median step time.
 
-    The random numbers of the process are left as they were.
+    Leaves the random state of the process unchanged.
     """
     devices = [device] if accelerator.is_accelerator(device) else []
     with torch.random.fork_rng(devices, device_type=device.type):
@@ -50,9 +50,9 @@ def reference_examples_per_sec(device: torch.device) -> float:
 
 
 def peak_flops_per_sec(device: torch.device, precision: str) -> float:
-    """The largest rate of a product of square matrices, or of a wide convolution if that is faster.
+    """The peak rate of a product of square matrices or of a wide convolution, whichever is faster.
 
-    On CPUs different libraries compute the two. Both are in the precision of the run.
+    Both run in the precision of the run. On CPUs different libraries compute the two.
     """
     options = {"device": device, "dtype": PRECISIONS[precision]}
     side = SIDES.get(device.type, SIDE_OF_ACCELERATORS)
@@ -69,9 +69,9 @@ def peak_flops_per_sec(device: torch.device, precision: str) -> float:
 
 
 def _times(work: Callable[[], object], device: torch.device) -> list[float]:
-    """Seconds of each of some pieces of work, the first two left out."""
+    """Seconds of each call, after two warm-up calls."""
     work(), work()
-    times = []
+    times: list[float] = []
     began = accelerator.now(device)
     while sum(times) < SECONDS or len(times) < 3:
         work()

@@ -1,7 +1,7 @@
-"""How fast a run is, how fast it could be, and what bounds it: the loops timed in turns.
+"""The loops timed in turns: how fast a run is, how fast it could be, and what bounds it.
 
-A machine is faster now than in a minute. So the loops take turns, a slice of each at a time, and
-only what was measured side by side is compared.
+The speed of a machine drifts within minutes. So the loops take turns, a slice of steps at a time,
+and rates are compared only within a round.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from benchmarks.training import ddp
 from benchmarks.training.training import Training
 
 ROUNDS = 5
-# Of a slice: so much at most, and less after a short training, which deserves less of a wait.
+# A slice takes SLICE_SECONDS at most, and this fraction of a short training.
 SLICE_SECONDS, SLICES_A_TRAINING = 0.25, 20
 
 LOOPS = {
@@ -26,10 +26,12 @@ LOOPS = {
     "data": loops.data_loop,
 }
 
+Summary = dict[str, float | list[float]]
+
 
 @dataclass(frozen=True)
 class LoopTimings:
-    """Examples/sec of each of `LOOPS`, a sample a round."""
+    """Examples/sec of each loop in `LOOPS`, one sample a round."""
 
     samples: dict[str, list[float]]
 
@@ -39,33 +41,33 @@ class LoopTimings:
 
     @property
     def loop_efficiency(self) -> float:
-        """The Trainer's loop over the bare one: the median of the rounds."""
+        """The rate of the Trainer's loop over that of the bare loop: the median of the rounds."""
         return median(ratios(self.samples, "loop", "step"))
 
     @property
     def bound_by(self) -> str:
-        """Where most of the time of the Trainer's loop goes: net, data, or framework.
+        """Where most of the time of the Trainer's loop goes: net, data or framework.
 
-        The first two are what the bare loop and the data alone would take; the rest is the
-        framework's.
+        The bare loop gives the net's part of the time, the data loop the data's part; the rest is
+        the framework's.
         """
         net = self.loop_efficiency
         data = median(ratios(self.samples, "loop", "data"))
-        shares = {"net": net, "data": data, "framework": 1 - net - data}
-        return max(shares, key=shares.__getitem__)
+        parts = {"net": net, "data": data, "framework": 1 - net - data}
+        return max(parts, key=parts.__getitem__)
 
-    def summary(self) -> dict[str, dict]:
-        """Samples, median and interquartile range of each rate and of the efficiency."""
+    def summary(self) -> dict[str, Summary]:
+        """The summary of each rate, and of the loop efficiency."""
         efficiency = {"loop_efficiency": ratios(self.samples, "loop", "step")}
         return {name: summary(values) for name, values in {**self.samples, **efficiency}.items()}
 
 
 def measure(training: Training, examples_per_sec: float, fit_seconds: float) -> LoopTimings:
-    """Time the loops of a training that went so fast and took so long.
+    """Time the loops of a training whose run had this rate and took this long.
 
-    The net is not what it was afterwards. Where several ranks share the training, all but the
-    Trainer's loop run on each of them by itself, with its share of a batch, and are added up: then
-    loop efficiency is what the loop and the exchange of gradients leave.
+    Changes the net's weights. In a distributed run, each rank runs the Trainer's loop with the
+    others, and the other loops alone on its slice of every batch; the rates of these are summed
+    over the ranks. Loop efficiency then includes the cost of exchanging gradients.
     """
     seconds = min(SLICE_SECONDS, fit_seconds / SLICES_A_TRAINING)
     steps = steps_in(seconds, examples_per_sec, training.protocol.batch_size)
@@ -83,12 +85,12 @@ def measure(training: Training, examples_per_sec: float, fit_seconds: float) -> 
 
 
 def steps_in(seconds: float, examples_per_sec: float, batch_size: int) -> int:
-    """How many steps fill the time; at least two."""
+    """The number of steps that fill the time; at least two."""
     return max(2, round(seconds * examples_per_sec / batch_size))
 
 
 def in_turns(turns: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each returns in each round; every second round goes backwards."""
+    """The results of each callable, round by round; every second round runs in reverse order."""
     samples: dict[str, list[float]] = {name: [] for name in turns}
     for number in range(rounds):
         for name in list(turns)[:: -1 if number % 2 else 1]:
@@ -97,10 +99,11 @@ def in_turns(turns: Mapping[str, Callable[[], float]], rounds: int) -> dict[str,
 
 
 def ratios(samples: Mapping[str, list[float]], name: str, other: str) -> list[float]:
-    """One over the other, round by round."""
+    """The rate of one loop over that of another, round by round."""
     return [a / b for a, b in zip(samples[name], samples[other], strict=True)]
 
 
-def summary(samples: list[float]) -> dict[str, float | list[float]]:
-    low, high = np.quantile(samples, (0.25, 0.75))
-    return {"median": median(samples), "iqr": float(high - low), "samples": samples}
+def summary(samples: list[float]) -> Summary:
+    """Median, interquartile range and the samples themselves."""
+    iqr = float(np.subtract(*np.quantile(samples, (0.75, 0.25))))
+    return {"median": median(samples), "iqr": iqr, "samples": samples}

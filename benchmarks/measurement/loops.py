@@ -1,29 +1,25 @@
-"""The loops a net may be trained in: the Trainer's, a bare one, a textbook's, and the data alone.
+"""Timed loops: the Trainer's, bare PyTorch, PyTorch on the d2l clock, and the data alone.
 
 Each takes a training and a number of steps, and returns examples/sec.
 """
 
 import gc
-import math
 from collections.abc import Iterable
 from itertools import chain, islice, repeat
-from typing import Any
 
 import lightning as L
-import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import accelerator
 from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from benchmarks.training.training import Training
-from datamodules.datamodule import Batch
+from datamodules.loader import Batch
 
 WARMUP_STEPS = 2  # before the clock starts
 
 
 def trainer_loop(training: Training, steps: int) -> float:
-    """The Trainer on the resident data, as in a run."""
+    """Lightning's Trainer on the resident data, as in a run."""
     clock, group = TrainingClock(WARMUP_STEPS), training.data.group_size
     max_steps = max(WARMUP_STEPS, group) + steps
     trainer = training.trainer(
@@ -33,20 +29,20 @@ def trainer_loop(training: Training, steps: int) -> float:
         enable_progress_bar=False,
         enable_checkpointing=False,
     )
-    # The last group may end after the last step.
+    # The last group may end after `max_steps`.
     trainer.fit(training.module(max_steps + group), datamodule=training.data)
     release_optimizer(trainer)
     return clock.examples_per_sec
 
 
 def release_optimizer(trainer: L.Trainer) -> None:
-    """Let go of what the optimizer keeps of every weight; callbacks and data keep the Trainer."""
+    """Free the optimizer's state while callbacks and data still hold the Trainer."""
     trainer.strategy.optimizers, trainer.strategy.lr_scheduler_configs = [], []
-    gc.collect()  # optimizer and schedule refer to each other
+    gc.collect()  # optimizer and schedule reference each other
 
 
 def bare_loop(training: Training, steps: int) -> float:
-    """PyTorch on one resident batch: what the hardware allows."""
+    """Bare PyTorch on one resident batch: the speed the hardware allows."""
     optimizer, batch = training.optimizer(), training.first_batch()
     for _ in range(WARMUP_STEPS):
         training.step(optimizer, *batch)
@@ -57,10 +53,10 @@ def bare_loop(training: Training, steps: int) -> float:
 
 
 def d2l_clock_loop(training: Training, steps: int) -> float:
-    """As Dive into Deep Learning counts (`train_ch6`): the clock runs from batch to batch.
+    """The clock of Dive into Deep Learning (`train_ch6`), which runs only within a batch.
 
-    In it are the transfer to the device, the step, and loss and accuracy, for which the device is
-    waited for; out of it is whatever makes the batch.
+    Timed: the transfer to the device, the step, loss and accuracy, with the device synchronised.
+    Not timed: whatever makes the batch.
     """
     images, labels = (tensor.cpu() for tensor in training.first_batch())
     host_batches = repeat((images, labels), WARMUP_STEPS + steps)
@@ -68,14 +64,14 @@ def d2l_clock_loop(training: Training, steps: int) -> float:
 
 
 def timed_by_step(training: Training, host_batches: Iterable[Batch]) -> float:
-    """The clock of `d2l_clock_loop` on batches in the memory of the host."""
+    """Examples/sec on the clock of `d2l_clock_loop`, of batches in host memory."""
     optimizer, device = training.optimizer(), training.device
     seconds = examples = loss = correct = 0.0
     for number, batch in enumerate(host_batches):
         began = accelerator.now(device)
         images, labels = (tensor.to(device) for tensor in batch)
-        for some_labels, logits, _, share in training.step(optimizer, images, labels):
-            loss += float(share) * len(labels)
+        for some_labels, logits, _, loss_part in training.step(optimizer, images, labels):
+            loss += float(loss_part) * len(labels)
             correct += float((logits.argmax(1) == some_labels).sum())
         if number >= WARMUP_STEPS:
             seconds += accelerator.now(device) - began
@@ -84,37 +80,10 @@ def timed_by_step(training: Training, host_batches: Iterable[Batch]) -> float:
 
 
 def data_loop(training: Training, steps: int) -> float:
-    """The batches alone, made and thrown away."""
+    """Batches are made and discarded; no net is trained."""
     batches = chain.from_iterable(repeat(training.data.train_batches))
     for _ in islice(batches, WARMUP_STEPS):
         pass
     began = accelerator.now(training.device)
     examples = sum(len(labels) for _, labels in islice(batches, steps))
     return examples / (accelerator.now(training.device) - began)
-
-
-def training_flops(training: Training) -> float:
-    """FLOPs of training on one example, counted on a real forward and backward pass."""
-    training = training.with_negligible_updates()
-    optimizer, (images, labels) = training.optimizer(), training.first_batch()
-    counter = FlopCounterMode(
-        display=False,
-        custom_mapping={torch.ops.aten.convolution_backward: _convolution_backward_flops},
-    )
-    # A compiled net would hide its operations from the counter.
-    with torch.compiler.set_stance("force_eager"), counter:
-        training.step(optimizer, images, labels)
-    return counter.get_total_flops() / len(labels)
-
-
-def _convolution_backward_flops(
-    gradient: list[int], images: list[int], weight: list[int], *others: Any, **kwargs: Any
-) -> int:
-    """As many for each gradient wanted, of images and weights, as the convolution itself takes.
-
-    PyTorch's own formula counts the gradient of the weights of a grouped convolution as if it had
-    one group. The arguments are shapes, and those of aten.convolution_backward.
-    """
-    transposed, wanted = others[4], others[7]
-    positions = math.prod((images if transposed else gradient)[2:])
-    return 2 * images[0] * positions * math.prod(weight) * sum(wanted[:2])

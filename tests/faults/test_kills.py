@@ -40,7 +40,7 @@ MANY = [
     (Fault(TEST_STEP, 1), EVERY_EPOCH),
     (Fault(TEST_STEP, 3, after=True), EVERY_EPOCH),
     (Fault("benchmarks.measurement.loop_timings:measure"), EVERY_EPOCH),
-    (Fault("benchmarks.measurement.loops:training_flops"), EVERY_EPOCH),
+    (Fault("benchmarks.measurement.flops:training_flops"), EVERY_EPOCH),
     (Fault("benchmarks.machine.environment:describe"), EVERY_EPOCH),
     (Fault(SEND), EVERY_EPOCH),
 ]

@@ -6,7 +6,7 @@ import lit_models
 from benchmarks.measurement import loop_timings, loops
 from benchmarks.measurement.loop_timings import LoopTimings
 from benchmarks.training.callbacks.divergence import DivergenceWatch
-from datamodules.datamodule import DeviceLoader
+from datamodules.loader import DeviceLoader
 
 PAUSE = 0.03  # seconds, many times what a step of a small net takes
 

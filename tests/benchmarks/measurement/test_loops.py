@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import lit_models
-from benchmarks.measurement import loops
+from benchmarks.measurement import flops, loops
 from benchmarks.measurement.loops import WARMUP_STEPS
 from benchmarks.training.callbacks import divergence
 from benchmarks.training.callbacks.checkpoints import Checkpoints
@@ -14,7 +14,7 @@ from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from benchmarks.training.callbacks.peak_memory import PeakMemory
 from benchmarks.training.training import group_size
-from lit_models.classifier import TrainScores
+from lit_models.train_scores import TrainScores
 from tests.steps import Guarded, NoReading, OnMeta
 
 LOOPS = {
@@ -158,9 +158,9 @@ def test_flops_are_those_of_forward_and_backward_pass(make_training):
             super().__init__(nn.Flatten(), nn.Linear(3072, 10))
 
     training = make_training(Linear())
-    assert loops.training_flops(training) == 2 * 2 * 3072 * 10  # output, and gradient of the weight
+    assert flops.training_flops(training) == 2 * 2 * 3072 * 10  # output, and gradient of the weight
     training = make_training(Linear(), micro_batch_size=4)
-    assert loops.training_flops(training) == 2 * 2 * 3072 * 10
+    assert flops.training_flops(training) == 2 * 2 * 3072 * 10
 
 
 @pytest.mark.parametrize("groups", [1, 2, 8])
@@ -176,7 +176,7 @@ def test_the_flops_of_a_grouped_convolution_are_those_of_its_groups(make_trainin
     first, second = 3 * 8 * 32**2, 8 * 16 * 9 * 15**2 // groups
     third, last = 16 * 8 * 25 * 15**2 // groups, 80
     expected = 2 * (2 * first + 3 * (second + third + last))
-    assert loops.training_flops(make_training(net)) == expected
+    assert flops.training_flops(make_training(net)) == expected
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_no_callback_of_a_run_reads_a_value_back_within_an_epoch(
     make_training, monkeypatch, micro_batch_size, group_size
 ):
     monkeypatch.setattr(divergence, "SECONDS", 1e9)
-    monkeypatch.setattr(TrainScores, "KEPT", 20)  # added up within the epoch
+    monkeypatch.setattr(TrainScores, "CAPACITY", 20)  # added up within the epoch
     fields = {"augmentation": "[flip,crop,cutout]", "schedule": "one_cycle"}
     training = make_training(lenet(), micro_batch_size, **fields)
     training.data.group_size = group_size
