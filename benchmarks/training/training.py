@@ -14,7 +14,8 @@ from torch.optim import Optimizer
 import lit_models
 from benchmarks.planning.protocol import Protocol
 from benchmarks.training.optimization import make_optimizer, make_scheduler
-from datamodules.datamodule import Batch, DeviceResidentDataModule
+from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.loader import Batch
 from lit_models.classifier import LitClassifier, MicroBatch, backpropagate
 from lit_models.segmenter import LitSegmenter
 

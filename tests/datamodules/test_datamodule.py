@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from datamodules import datamodule
-from datamodules.datamodule import BatchGroups, DeviceResidentDataModule
+from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.loader import BatchGroups
 
 CPU = torch.device("cpu")
 
@@ -198,7 +199,7 @@ def test_shares_make_up_the_batches(small_dataset, count):
     whole, parts = module(small_dataset, **options), []
     for rank in range(count):
         part = module(small_dataset, **options)
-        part.share(slice(rank, None, count))
+        part.rank_slice = slice(rank, None, count)
         parts.append(part)
     for loader in ("train_dataloader", "test_dataloader"):
         batches = list(getattr(whole, loader)())

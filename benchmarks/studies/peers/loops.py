@@ -26,7 +26,7 @@ from benchmarks.measurement.loops import WARMUP_STEPS
 from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.training import Training
 from datamodules import ImageDataset
-from datamodules.datamodule import Batch
+from datamodules.loader import Batch
 
 HAS_TIMM = importlib.util.find_spec("timm") is not None
 

@@ -78,7 +78,8 @@ def run(
         sizes = SIZES | OWN_SIZES.get(model, {})
         lit_models.check_image_size(model, sizes["image_size"])
         modules = [__name__, *(f"benchmarks.{name}" for name in MEASURING)]
-        code = code_digest([*modules, "datamodules.datamodule", lit_models.entry(model).module])
+        modules += [f"datamodules.{name}" for name in ("datamodule", "loader", "transforms")]
+        code = code_digest([*modules, lit_models.entry(model).module])
         key = digest([model, sizes, SECONDS, HAS_TIMM, code, *where])[:16]
         known = read_rows(folder / "results.csv")
         if force or known is None or key not in set(known["key"]):

@@ -9,7 +9,7 @@ import lightning as L
 import torch
 
 from benchmarks.machine.accelerator import now
-from datamodules.datamodule import BatchGroups, DeviceLoader
+from datamodules.loader import BatchGroups, DeviceLoader
 
 
 class TrainingClock(L.Callback):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from datamodules.datamodule import crop, cutout, flip
+from datamodules.transforms import crop, cutout, flip
 
 
 def test_flip_mirrors_the_chosen_alone():

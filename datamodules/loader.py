@@ -1,0 +1,143 @@
+"""Loaders over examples that live on the training device."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.transforms import crop, cutout, flip, resize
+
+Batch = tuple[Tensor, Tensor]
+
+SUBSET, EPOCH = 1, 2  # purposes of random numbers, so that no two share a stream
+
+
+def generator(purpose: int, *seeds: int) -> torch.Generator:
+    """A CPU generator seeded by a hash of all the numbers."""
+    mixed = np.random.SeedSequence((purpose, *seeds)).generate_state(1)
+    return torch.Generator().manual_seed(int(mixed[0]))
+
+
+class DeviceLoader:
+    """Batches of resident examples, made on their device.
+
+    `state_dict` counts the batches served in the current epoch; after `load_state_dict` the next
+    epoch starts behind them. `rank_slice` selects the part of every batch that is served to this
+    rank, by default all of it.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        labels: int64 (N,), or masks, uint8 (N, H, W), which are resized and augmented with their
+            images; on the device of the images.
+        batch_size: examples a batch; the last batch may be smaller.
+        prepare: converts uint8 images to the float images that a net takes.
+        memory_format: layout of the images.
+        shuffle_seed: called at the start of each epoch; determines the order and augmentation of
+            the epoch's examples. None: order and examples stay as they are.
+        augmentation: any of `flip`, `crop` and `cutout`; needs a `shuffle_seed`.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        batch_size: int,
+        prepare: Callable[[Tensor], Tensor],
+        memory_format: torch.memory_format = torch.contiguous_format,
+        shuffle_seed: Callable[[], tuple[int, ...]] | None = None,
+        augmentation: tuple[str, ...] = (),
+    ) -> None:
+        self.labels = labels
+        # Stored in the layout of the batches, which avoids a conversion of each batch.
+        self._is_channels_last = memory_format == torch.channels_last
+        self._rows = images.permute(0, 2, 3, 1) if self._is_channels_last else images
+        self._rows = self._rows.contiguous()
+        self.batch_size = batch_size
+        self.prepare = prepare
+        self.memory_format = memory_format
+        self.shuffle_seed = shuffle_seed
+        self.augmentation = augmentation
+        self.rank_slice = slice(None)
+        self._served = self._skipped = 0
+
+    def state_dict(self) -> dict[str, int]:
+        return {"batches": self._served % len(self)}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self._skipped = state["batches"]
+
+    def global_size(self, index: int) -> int:
+        """Examples of an epoch's batch number `index` over all ranks."""
+        return min(self.batch_size, len(self.labels) - index * self.batch_size)
+
+    def __len__(self) -> int:
+        return -(-len(self.labels) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        count, device = len(self.labels), self.labels.device
+        if self.shuffle_seed is None:
+            order = torch.arange(count, device=device)
+        else:
+            # Drawn on the CPU, so that all devices see the same examples; drawn for a whole epoch,
+            # so that no step waits for a transfer.
+            random = generator(EPOCH, *self.shuffle_seed())
+            order = torch.randperm(count, generator=random).to(device)
+            flips = (torch.rand(count, generator=random) < 0.5).to(device)
+            shifts = (torch.rand(count, 2, generator=random) * 2 - 1).to(device)
+            holes = torch.rand(count, 2, generator=random).to(device)
+
+        def augment(images: Tensor, chosen: Tensor) -> Tensor:
+            if "flip" in self.augmentation:
+                images = flip(images, flips[chosen])
+            if "crop" in self.augmentation:
+                images = crop(images, shifts[chosen])
+            if "cutout" in self.augmentation and images.is_floating_point():
+                images = cutout(images, holes[chosen])  # masks keep their classes
+            return images
+
+        self._served, self._skipped = self._skipped, 0
+        for start in range(self._served * self.batch_size, count, self.batch_size):
+            chosen = order[start : start + self.batch_size][self.rank_slice]
+            images = self._rows.index_select(0, chosen)
+            images = self.prepare(images.permute(0, 3, 1, 2) if self._is_channels_last else images)
+            labels = self.labels.index_select(0, chosen)
+            if labels.dim() > 1:
+                labels = resize(labels, images.shape[-1])
+                labels = augment(labels[:, None], chosen)[:, 0].long()
+            images = augment(images, chosen)
+            self._served += 1
+            yield images.contiguous(memory_format=self.memory_format), labels
+
+
+class BatchGroups:
+    """The batches of a loader in groups; each batch is made when it is taken.
+
+    Args:
+        loader: the batches.
+        size: batches a group; the last group of an epoch may be smaller.
+    """
+
+    def __init__(self, loader: DeviceLoader, size: int) -> None:
+        self.loader, self.size = loader, size
+
+    def state_dict(self) -> dict[str, int]:
+        return self.loader.state_dict()
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.loader.load_state_dict(state)
+
+    def global_size(self, index: int) -> int:
+        """Examples of an epoch's group number `index` over all ranks."""
+        group = range(index * self.size, min((index + 1) * self.size, len(self.loader)))
+        return sum(map(self.loader.global_size, group))
+
+    def __len__(self) -> int:
+        return -(-len(self.loader) // self.size)
+
+    def __iter__(self) -> Iterator[Iterator[Batch]]:
+        batches, skipped = iter(self.loader), self.loader._skipped // self.size
+        for _ in range(skipped, len(self)):
+            yield islice(batches, self.size)
