@@ -14,8 +14,9 @@ from PIL import Image
 
 import datamodules
 from datamodules import DataError, ImageDataset
-from datamodules.sources import cifar10
+from datamodules.sources import cache, cifar10
 from datamodules.sources import fashion_mnist as fashion_mnist_files
+from datamodules.sources.image_folder import decode
 
 ROOT = Path(__file__).parent.parent
 
@@ -62,18 +63,15 @@ def image_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def small_dataset(image_folder) -> ImageDataset:
     """The images of `image_folder`, decoded: 80 to train on and 40 to test on."""
-    splits = cifar10._decode_images(image_folder)
+    decoded = decode(image_folder, cifar10.CLASSES, size=32)
     return ImageDataset(
         name="cifar10",
         source="CIFAR-10 in small",
-        digest=splits["digest"],
+        digest=cache.digest(decoded),
         classes=cifar10.CLASSES,
-        train_images=splits["train_images"],
-        train_labels=splits["train_labels"],
-        test_images=splits["test_images"],
-        test_labels=splits["test_labels"],
         mean=cifar10.MEAN,
         std=cifar10.STD,
+        **{name: decoded[name] for name in cache.TENSORS},
     )
 
 

@@ -1,24 +1,21 @@
 """CIFAR-10: A. Krizhevsky, 2009; 50,000 + 10,000 colour images of 32 px in ten classes.
 
-Read from the official archive or its unpacked folder by torchvision, or, where `CIFAR10_IMAGES`
-names a folder or archive of image files, from those. Decoded once and cached beside the source.
+`CIFAR10_IMAGES` may name a folder or archive of image files to read. Otherwise torchvision reads
+the official archive or its unpacked folder. The decoded images are cached (see `cache.py`).
 """
 
-import hashlib
 import os
 import sys
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from datamodules.dataset import DataError, ImageDataset
-from datamodules.sources import image_folder
+from datamodules.sources import cache, image_folder
 
 CLASSES = (
     "airplane",
@@ -35,14 +32,13 @@ CLASSES = (
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 FULL_SIZE = (50_000, 10_000)
 ARCHIVE, ARCHIVE_MD5 = "cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"
-SPLITS = ("train", "test")
-MAX_UNPACKED = 2**28  # bytes; the files are 186 million
+MAX_UNPACKED = 2**28  # bytes; CIFAR-10 has 186 million
 FOLDER = "cifar-10-batches-py"
 IMAGES_VARIABLE = "CIFAR10_IMAGES"
 
 
 def load(data_dir: Path) -> ImageDataset:
-    """Find, verify and decode CIFAR-10; the official archive is fetched if need be.
+    """Find, verify and decode CIFAR-10; fetch the official archive if needed.
 
     Raises:
         DataError: a file is absent, truncated or corrupt.
@@ -50,99 +46,43 @@ def load(data_dir: Path) -> ImageDataset:
     if images := os.environ.get(IMAGES_VARIABLE):
         path = Path(images)
         key = image_folder.content_key(path)
-        splits = _cached(path, key, data_dir, lambda: _decode_images(path))
-        sizes = (len(splits["train_labels"]), len(splits["test_labels"]))
-        source = splits["format"] + ("" if sizes == FULL_SIZE else ", {:,} + {:,}".format(*sizes))
+        decode = partial(image_folder.decode, path, CLASSES, size=32)
+        decoded = cache.load_or_decode(path, key, data_dir, decode)
+        sizes = (len(decoded["train_labels"]), len(decoded["test_labels"]))
+        source = decoded["format"] + ("" if sizes == FULL_SIZE else ", {:,} + {:,}".format(*sizes))
     else:
         _provide_official(data_dir)
-        splits = _cached(
-            data_dir / ARCHIVE, ARCHIVE_MD5, data_dir, lambda: _decode_official(data_dir)
-        )
+        decode = partial(_decode_official, data_dir)
+        decoded = cache.load_or_decode(data_dir / ARCHIVE, ARCHIVE_MD5, data_dir, decode)
         source = "official"
     return ImageDataset(
         name="cifar10",
         source=f"CIFAR-10 ({source})",
-        digest=splits["digest"],
+        digest=decoded["digest"],
         classes=CLASSES,
-        train_images=splits["train_images"],
-        train_labels=splits["train_labels"],
-        test_images=splits["test_images"],
-        test_labels=splits["test_labels"],
         mean=MEAN,
         std=STD,
+        **{name: decoded[name] for name in cache.TENSORS},
     )
 
 
-def _cached(source: Path, key: str, data_dir: Path, decode: Callable[[], dict]) -> dict:
-    """What `decode` returns, from a file beside `source` that bears its content's key."""
-    name = f"{source.name}.{key[:16]}.pt"
-    places = (source.parent, data_dir)
-    for place in places:
-        if (splits := _from_cache(place / name)) is not None:
-            return splits
-    print(f"decoding {source} (once) ...", file=sys.stderr, flush=True)
-    splits = decode()
-    for place in places:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".decode-", dir=place) as scratch:
-                torch.save(splits, Path(scratch) / name)
-                os.replace(Path(scratch) / name, place / name)
-            break
-        except OSError:
-            continue  # a source may lie where nothing can be written
-    return splits
-
-
-def _from_cache(path: Path) -> dict | None:
-    """Decoded images, if they are there and whole; a damaged file is named and set aside."""
-    if not path.is_file():
-        return None
-    try:
-        splits = torch.load(path, weights_only=True, mmap=True)
-        tensors = [splits[f"{split}_{kind}"] for split in SPLITS for kind in ("images", "labels")]
-        if _digest(*tensors) == splits["digest"]:
-            return splits
-    except Exception as error:  # of many kinds, as the damage lies
-        reason = type(error).__name__
-    else:
-        reason = "its digest differs"
-    print(f"{path} is damaged ({reason}), set aside", file=sys.stderr, flush=True)
-    with suppress(OSError):
-        path.replace(path.with_name(f"{path.name}.damaged"))
-    return None
-
-
-def _digest(*tensors: Tensor) -> str:
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _decode_images(path: Path) -> dict:
-    decoded = image_folder.decode(path, CLASSES, size=32)
-    tensors = decoded.tensors
-    return {"format": decoded.format, "digest": _digest(*tensors.values()), **tensors}
-
-
-def _decode_official(data_dir: Path) -> dict:
+def _decode_official(data_dir: Path) -> cache.Decoded:
     from torchvision.datasets import CIFAR10
 
-    tensors = {}
-    for split in SPLITS:
+    decoded = {}
+    for split in cache.SPLITS:
         try:
             data = CIFAR10(data_dir, train=split == "train")
         except (RuntimeError, OSError, EOFError):
             folder = data_dir / FOLDER
-            raise DataError(f"{folder} is damaged; delete it to unpack the data anew") from None
-        tensors[f"{split}_images"] = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
-        tensors[f"{split}_labels"] = torch.tensor(data.targets)
-    return {"digest": _digest(*tensors.values()), **tensors}
+            raise DataError(f"{folder} is damaged; delete it to unpack the data again") from None
+        decoded[f"{split}_images"] = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
+        decoded[f"{split}_labels"] = torch.tensor(data.targets)
+    return decoded
 
 
 def _provide_official(data_dir: Path) -> None:
-    """See to it that the official folder is there, from the archive or from its publisher."""
+    """Unpack the official archive, after downloading it if needed."""
     if (data_dir / FOLDER).is_dir():
         return
     from torchvision.datasets import CIFAR10
@@ -168,10 +108,10 @@ def _provide_official(data_dir: Path) -> None:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack plain files and folders, none of them outside of `folder`, and no more than expected.
+    """Unpack plain files and folders into `folder`.
 
     Raises:
-        DataError: a link, a path that leads outside, or files larger than CIFAR-10's.
+        DataError: a link, a path that leads outside `folder`, or more bytes than CIFAR-10 has.
     """
     with tarfile.open(archive) as tar:
         members = tar.getmembers()
