@@ -1,8 +1,8 @@
-"""Convolutions that cost less than the full one between the same channels.
+"""Convolutions that cost less than a full convolution between the same channels.
 
-Parameters, and multiply-adds an output pixel, of a K x K convolution from C to D channels, without
-biases: K^2 C D. In G groups: 1/G of that. Depthwise separable: K^2 C + C D, that is 1/D + 1/K^2 of
-it. As a bottleneck to R channels: C R + K^2 R^2 + R D.
+A K x K convolution from C to D channels without biases has K^2 C D parameters, and as many
+multiply-adds per output pixel. In G groups: 1/G of that. Depthwise separable: K^2 C + C D, a
+fraction of 1/D + 1/K^2. As a bottleneck of R channels: C R + K^2 R^2 + R D.
 """
 
 from math import gcd
@@ -13,10 +13,10 @@ from torch import nn
 def grouped_conv(
     in_channels: int, out_channels: int, kernel_size: int, groups: int, bias: bool = True
 ) -> nn.Conv2d:
-    """A convolution whose output channels each see one of `groups` shares of the input's.
+    """A convolution in groups: each output channel sees the input channels of its group alone.
 
-    Maps (N, in_channels, H, W) to (N, out_channels, H, W); `kernel_size` odd. From AlexNet
-    (Krizhevsky et al., 2012, 3.2); as a design of its own: ResNeXt (Xie et al., 2017).
+    Maps (N, in_channels, H, W) to (N, out_channels, H, W); `kernel_size` odd. Introduced by AlexNet
+    (Krizhevsky et al., 2012, 3.2), the design principle of ResNeXt (Xie et al., 2017).
 
     Raises:
         ValueError: `groups` does not divide both numbers of channels.
@@ -25,7 +25,7 @@ def grouped_conv(
     if groups < 1 or largest % groups:
         raise ValueError(
             f"{groups} groups do not divide both {in_channels} and {out_channels} channels; "
-            f"the numbers that do divide {largest}"
+            f"the divisors of {largest} do"
         )
     padding = kernel_size // 2
     return nn.Conv2d(
@@ -36,7 +36,7 @@ def grouped_conv(
 def depthwise_separable_conv(
     in_channels: int, out_channels: int, kernel_size: int, bias: bool = True
 ) -> nn.Sequential:
-    """A convolution of each channel by itself, then a 1x1 convolution across channels.
+    """A convolution of each channel separately, then a 1x1 convolution across channels.
 
     Maps (N, in_channels, H, W) to (N, out_channels, H, W); `kernel_size` odd. Sifre, 2014;
     MobileNet (Howard et al., 2017, 3.1).
@@ -50,7 +50,7 @@ def depthwise_separable_conv(
 def bottleneck_conv(
     in_channels: int, inner_channels: int, out_channels: int, kernel_size: int, bias: bool = True
 ) -> nn.Sequential:
-    """A convolution between two 1x1 convolutions, at fewer channels.
+    """A convolution between two 1x1 convolutions that reduce and restore the channels.
 
     Maps (N, in_channels, H, W) to (N, out_channels, H, W); `kernel_size` odd. He et al., 2016,
     figure 5.

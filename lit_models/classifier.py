@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from itertools import starmap
+from typing import Any
 
 import lightning as L
 import torch
@@ -152,6 +153,12 @@ class LitClassifier(L.LightningModule):
         scores = {name: float(score) for name, score in self.train_scores.compute().items()}
         self.train_scores.reset()
         self.history.append({"epoch": self.current_epoch + 1, **scores})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history[:] = checkpoint["history"]
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
         images, labels = batch

@@ -31,19 +31,10 @@ class Published:
 
 @dataclass(frozen=True)
 class Entry:
-    """One net that can be built by name.
+    """One net that can be built by name. `canonical` marks the representative of its architecture.
 
-    Attributes:
-        name: the name to build it by.
-        builder: takes `in_channels`, `num_classes` and `image_size` by keyword; returns the net.
-        summary: one line.
-        reference: the source and every deviation from it.
-        module: the module that holds the net's code.
-        min_size: the smallest image size in pixels; None: unknown.
-        canonical: whether this net represents its architecture.
-        task: `CLASSIFICATION` or `SEGMENTATION`.
-        published: figures the net must reproduce.
-        version: of the library the net is from; empty for the nets of this package.
+    `summary` is one line; `reference` is the source and every deviation from it. `module` holds the
+    net's code, `version` is that of its library. `min_size` is in pixels, None if unknown.
     """
 
     name: str
@@ -59,7 +50,6 @@ class Entry:
 
     @property
     def architecture(self) -> str:
-        """The last part of the module's name."""
         return self.module.rpartition(".")[2]
 
 

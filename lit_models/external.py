@@ -1,9 +1,9 @@
 """Nets of other libraries, by name.
 
 `torchvision/NAME` and `timm/NAME` are classification nets of these libraries, without pretrained
-weights; `package.module:callable` is anything that returns a module. Channels, classes and image
-size are handed over where the library has an argument for them. Torchvision's nets take colour
-only: a grey image is repeated to three channels. `check` refuses whatever still does not fit.
+weights; `package.module:callable` is any callable that returns a module. Channels, classes and
+image size are passed on if the callable accepts them. Torchvision's nets take colour images only: a
+grey image is repeated to three channels. `check` refuses a net that does not fit the task.
 """
 
 import copy
@@ -15,6 +15,8 @@ from difflib import get_close_matches
 from fnmatch import filter as matching
 from functools import partial
 from importlib.metadata import version
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +24,12 @@ from torchvision import models as torchvision_models
 
 from lit_models.entries import Entry, ModelError, first_line
 
-# Torchvision's nets that have auxiliary classifiers unless told not to
+# Torchvision's nets that have auxiliary classifiers by default
 _WITH_AUXILIARY = ("googlenet", "inception_v3")
 
 
 class GreyToColor(nn.Module):
-    """A net for colour images, fed with grey ones: (N, 1, H, W) is repeated to (N, 3, H, W)."""
+    """Repeats grey images (N, 1, H, W) to (N, 3, H, W) for a net that takes colour images."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -43,10 +45,10 @@ def is_external(name: str) -> bool:
 
 
 def names(pattern: str) -> list[str]:
-    """External names that match: those of a library by shell wildcards, a callable as it is.
+    """Names of a library's nets that match a shell wildcard; the name of a callable, unchanged.
 
     Raises:
-        ModelError: a library that is not known or not installed.
+        ModelError: the library is unknown or not installed, or has no such net.
     """
     if ":" in pattern:
         return [pattern]
@@ -57,10 +59,10 @@ def names(pattern: str) -> list[str]:
 
 
 def entry(name: str) -> Entry:
-    """What is known of an external net.
+    """The entry of an external net.
 
     Raises:
-        ModelError: it cannot be found; the message says what is missing.
+        ModelError: the net cannot be found; the message names the missing part.
     """
     if ":" in name:
         return _callable(name)
@@ -74,10 +76,11 @@ def entry(name: str) -> Entry:
 
 
 def check(name: str, *, in_channels: int, num_classes: int, image_size: int) -> None:
-    """Build an external net and try it on two images; registered nets need no trial.
+    """Build an external net and run it on two images on the meta device; skip registered nets.
 
     Raises:
-        ModelError: it does not map (2, in_channels, image_size, image_size) to (2, num_classes).
+        ModelError: the net does not map (2, in_channels, image_size, image_size) to
+            (2, num_classes).
     """
     if not is_external(name):
         return
@@ -94,7 +97,7 @@ def check(name: str, *, in_channels: int, num_classes: int, image_size: int) -> 
             images = f"{in_channels} x {image_size} x {image_size}"
             reason = _one_line(error)
             if "meta" in reason:
-                reason += " (a net is tried without numbers; its tensors must be buffers)"
+                reason += " (checked on the meta device; its tensors must be buffers)"
             raise ModelError(f"{name} cannot take images of {images}: {reason}") from error
         if training and isinstance(output, tuple) and hasattr(net, "auxiliary_weight"):
             output = output[0]
@@ -113,7 +116,7 @@ def _library(library: str) -> list[str]:
     raise ModelError(f"unknown library {library!r}; it may be torchvision or timm")
 
 
-def _import_timm():
+def _import_timm() -> ModuleType:
     try:
         return importlib.import_module("timm")
     except ImportError:
@@ -125,8 +128,8 @@ def _torchvision(model: str) -> Entry:
     if model in _WITH_AUXILIARY:
         make = partial(make, aux_logits=False, init_weights=True)
 
-    def builder(in_channels: int, num_classes: int, image_size: int, **options) -> nn.Module:
-        # Only transformers are built for an image size, which has one of two names.
+    def builder(in_channels: int, num_classes: int, image_size: int, **options: Any) -> nn.Module:
+        # Only transformers take an image size, under one of these two names.
         sizes = {"image_size": image_size, "input_size": (image_size, image_size)}
         arguments = {"num_classes": num_classes, **sizes, **options}
         net = _of_library(f"torchvision/{model}", make, arguments)
@@ -146,7 +149,7 @@ def _timm(model: str) -> Entry:
     timm = _import_timm()
     make = partial(timm.create_model, model, pretrained=False)
 
-    def builder(in_channels: int, num_classes: int, image_size: int, **options) -> nn.Module:
+    def builder(in_channels: int, num_classes: int, image_size: int, **options: Any) -> nn.Module:
         arguments = {"in_chans": in_channels, "num_classes": num_classes, "img_size": image_size}
         return _of_library(f"timm/{model}", make, {**arguments, **options})
 
@@ -171,7 +174,7 @@ def _callable(name: str) -> Entry:
     if not callable(make):
         raise ModelError(f"model {name!r} is not callable; it must return a module")
 
-    def builder(**arguments) -> nn.Module:
+    def builder(**arguments: Any) -> nn.Module:
         net = _call(name, make, arguments)
         if not isinstance(net, nn.Module):
             raise ModelError(f"model {name!r} returns {type(net).__name__}, not a module")
@@ -186,8 +189,8 @@ def _callable(name: str) -> Entry:
     )
 
 
-def _call(name: str, make: Callable[..., nn.Module], arguments: dict[str, object]) -> nn.Module:
-    """Call with those arguments that are not refused, however deep they are handed on."""
+def _call(name: str, make: Callable[..., nn.Module], arguments: dict[str, Any]) -> nn.Module:
+    """Call `make`, leaving out each argument that it, or a function it calls, does not accept."""
     arguments = dict(arguments)
     while True:
         try:
@@ -196,14 +199,14 @@ def _call(name: str, make: Callable[..., nn.Module], arguments: dict[str, object
             refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
             if refused is not None and refused[1] in arguments:
                 del arguments[refused[1]]
-            elif error.__traceback__.tb_next is None:  # it was never entered
+            elif (trace := error.__traceback__) is None or trace.tb_next is None:  # not entered
                 raise ModelError(f"model {name!r} cannot be called: {error}") from None
             else:
                 raise
 
 
-def _of_library(name: str, make: Callable[..., nn.Module], arguments: dict) -> nn.Module:
-    """As `_call`; what a library raises is taken for its refusal of the arguments."""
+def _of_library(name: str, make: Callable[..., nn.Module], arguments: dict[str, Any]) -> nn.Module:
+    """As `_call`; an error that the library raises counts as a refusal of the arguments."""
     try:
         return _call(name, make, arguments)
     except (RuntimeError, ValueError, AssertionError) as error:

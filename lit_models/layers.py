@@ -1,4 +1,4 @@
-"""What two or more papers share."""
+"""Code shared by several nets."""
 
 
 def output_size(
@@ -8,10 +8,10 @@ def output_size(
 
     Args:
         size: height or width of the input.
-        kernel_size: of the window.
-        stride: of the window.
-        padding: a side.
-        ceil_mode: round up, unless the last window would start in the right padding.
+        kernel_size: size of the window.
+        stride: step of the window.
+        padding: pixels added on each side.
+        ceil_mode: round up, unless the last window would start in the padding at the end.
     """
     span = size + 2 * padding - kernel_size
     if not ceil_mode:

@@ -1,1 +1,1 @@
-"""What can be said of a net without training it."""
+"""Analysis of nets without training them."""

@@ -1,4 +1,4 @@
-"""What a net costs without training it: parameters, multiply-adds, and a table by layer."""
+"""Cost of a net: parameters, multiply-adds and training memory, in total and by layer."""
 
 import copy
 import math
@@ -16,32 +16,32 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One module without children, in the order in which the forward pass reaches it.
+    """Cost of one call of a module without children.
 
-    `output_shape` leaves out the batch; `macs` are multiply-adds an example. `kernel_size` and
-    `stride` are (height, width), None for a layer without a window.
+    `output_shape` omits the batch dimension; `macs` are multiply-adds per example. `kernel_size`
+    and `stride` are (height, width), None for a layer without a window.
     """
 
     name: str
     kind: str
     output_shape: tuple[int, ...]
-    kernel_size: tuple[int, int] | None
-    stride: tuple[int, int] | None
+    kernel_size: tuple[int, ...] | None
+    stride: tuple[int, ...] | None
     parameters: int
     macs: int
 
     @property
     def activations(self) -> int:
-        """Numbers in the output for one example."""
+        """Number of output values for one example."""
         return math.prod(self.output_shape)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Totals of a net for one example, and its layers.
+    """Totals of a net for one example, and its layers in the order of the forward pass.
 
-    `macs` counts the multiply-adds of convolutions, linear layers and other matrix products, those
-    of functional calls too; bias, normalisation, pooling and activations are left out. FLOPs are
+    `macs` counts the multiply-adds of convolutions, linear layers and other matrix products,
+    including functional calls; it omits biases, normalisation, pooling and activations. FLOPs are
     twice the MACs.
     """
 
@@ -53,7 +53,7 @@ class Cost:
 def cost(module: nn.Module, image_size: int, in_channels: int = 1) -> Cost:
     """Count parameters and MACs of `module` for one image (in_channels, image_size, image_size).
 
-    Runs on the meta device: no arithmetic is done and `module` is left as it was.
+    Runs on the meta device, without arithmetic, and leaves `module` unchanged.
     """
     net = copy.deepcopy(module).to("meta").eval()
     counter = FlopCounterMode(display=False)
@@ -64,7 +64,7 @@ def cost(module: nn.Module, image_size: int, in_channels: int = 1) -> Cost:
         flops_before[layer] = counter.get_total_flops()
 
     def after(layer: nn.Module, args: tuple, output: Any) -> None:
-        (first, *_) = tree_leaves(output)  # recurrent layers return more than one
+        first, *_ = tree_leaves(output)  # recurrent layers return several tensors
         layers.append(
             LayerCost(
                 name=layer_names[layer],
@@ -91,10 +91,10 @@ def cost(module: nn.Module, image_size: int, in_channels: int = 1) -> Cost:
 
 
 def training_memory(module: nn.Module, image_size: int, in_channels: int = 1) -> int:
-    """Bytes that training keeps of one example between its forward and its backward pass.
+    """Bytes per example that training keeps between the forward and the backward pass.
 
-    Counted where autograd saves them, on the meta device, for float32 images (in_channels,
-    image_size, image_size): each storage once, parameters and buffers left out.
+    Counts each storage that autograd saves once, without parameters and buffers. Runs on the meta
+    device, for float32 images (in_channels, image_size, image_size).
     """
     net = copy.deepcopy(module).to("meta").train()
 
@@ -104,16 +104,16 @@ def training_memory(module: nn.Module, image_size: int, in_channels: int = 1) ->
             output = net(images)
         for tensor in (*net.parameters(), *net.buffers()):
             storages.pop(StorageWeakRef(tensor.untyped_storage()), None)
-        del output  # it held the storages, whose identity would else be used again
+        del output  # kept the storages alive: a freed one's identity can be reused
         return sum(storages.values())
 
-    # What does not grow with the batch, such as its statistics, is not an example's.
+    # The difference excludes memory that does not grow with the batch, such as its statistics.
     return (saved(4) - saved(2)) // 2
 
 
 @contextmanager
 def _saved_storages() -> Iterator[dict[StorageWeakRef, int]]:
-    """Sizes in bytes of the storages that autograd saves meanwhile."""
+    """Sizes in bytes of the storages that autograd saves inside the context."""
     sizes: dict[StorageWeakRef, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ def _saved_storages() -> Iterator[dict[StorageWeakRef, int]]:
         yield sizes
 
 
-def _pair(value: int | tuple[int, ...] | None) -> tuple[int, int] | None:
+def _pair(value: int | tuple[int, ...] | None) -> tuple[int, ...] | None:
     if value is None or isinstance(value, tuple):
         return value
     return (value, value)

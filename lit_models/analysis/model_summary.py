@@ -12,19 +12,6 @@ from lit_models import Cost, Entry
 from lit_models.analysis.cost import LayerCost, training_memory
 from lit_models.analysis.receptive_field import Field, TracingError
 
-_HEADERS = (
-    "layer",
-    "kind",
-    "output",
-    "kernel",
-    "stride",
-    "parameters",
-    "MACs",
-    "activations",
-    "receptive field",
-    "jump",
-)
-
 _CAPTION = """\
 MACs: multiply-adds of convolutions and matrix products. Activations: output values of all layers. \
 MiB in training: memory kept per image between forward and backward pass. Receptive field: height \
@@ -136,30 +123,31 @@ def _layer_table(cost: Cost, fields: Sequence[Field | None]) -> str:
     rows = [_layer_row(layer, field) for layer, field in zip(cost.layers, fields, strict=True)]
     parameters = cost.parameters - sum(layer.parameters for layer in cost.layers)
     macs = cost.macs - sum(layer.macs for layer in cost.layers)
-    blanks = [""] * 4
     if parameters or macs:
-        rows.append(["(outside these layers)", *blanks, f"{parameters:,}", f"{macs:,}"])
+        counts = {"parameters": f"{parameters:,}", "MACs": f"{macs:,}"}
+        rows.append({"layer": "(outside these layers)", **counts})
     activations = sum(layer.activations for layer in cost.layers)
-    rows.append(["total", *blanks, f"{cost.parameters:,}", f"{cost.macs:,}", f"{activations:,}"])
-    return tabulate(rows, _HEADERS, colalign=("left", "left") + ("right",) * 8)
+    totals = {"parameters": cost.parameters, "MACs": cost.macs, "activations": activations}
+    rows.append({"layer": "total", **{column: f"{count:,}" for column, count in totals.items()}})
+    return tabulate(rows, headers="keys", colalign=("left", "left") + ("right",) * 8)
 
 
-def _layer_row(layer: LayerCost, field: Field | None) -> list[str]:
-    return [
-        layer.name,
-        layer.kind,
-        " x ".join(map(str, layer.output_shape)),
-        _window(layer.kernel_size),
-        _window(layer.stride),
-        f"{layer.parameters:,}",
-        f"{layer.macs:,}",
-        f"{layer.activations:,}",
-        "" if field is None else _size(field),
-        "" if field is None else _jump(field),
-    ]
+def _layer_row(layer: LayerCost, field: Field | None) -> dict[str, str]:
+    return {
+        "layer": layer.name,
+        "kind": layer.kind,
+        "output": " x ".join(map(str, layer.output_shape)),
+        "kernel": _window(layer.kernel_size),
+        "stride": _window(layer.stride),
+        "parameters": f"{layer.parameters:,}",
+        "MACs": f"{layer.macs:,}",
+        "activations": f"{layer.activations:,}",
+        "receptive field": "" if field is None else _size(field),
+        "jump": "" if field is None else _jump(field),
+    }
 
 
-def _window(pair: tuple[int, int] | None) -> str:
+def _window(pair: tuple[int, ...] | None) -> str:
     if pair is None:
         return ""
     return str(pair[0]) if len(set(pair)) == 1 else " x ".join(map(str, pair))

@@ -3,12 +3,12 @@ Convolutional Neural Networks", 2012, 3.
 
 Common deviations: one tower instead of two (no groups); no local response normalisation.
 
-`alexnet_227` has the paper's maps, 55, 27, 13 and 6 px wide: 11x11 windows at stride 4 fit into 227
-px, not into the 224 of the text. `alexnet` is the net of "Dive into Deep Learning", 8.1: 224 px
-with padding 1 in the first convolution, and maps of 54, 26, 12 and 5 px. `alexnet_owt` is
-torchvision's, the single tower of A. Krizhevsky, "One weird trick for parallelizing convolutional
-neural networks", 2014: fewer maps, padding 2, dropout before the linear layers; it deviates from
-torchvision's in that its head fits `image_size`, without adaptive pooling.
+`alexnet_227` has the paper's maps of 55, 27, 13 and 6 px: windows of 11x11 at stride 4 fit 227 px,
+not the 224 px of the text. `alexnet` is the net of "Dive into Deep Learning", 8.1: 224 px with
+padding 1 in the first convolution, and maps of 54, 26, 12 and 5 px. `alexnet_owt` is torchvision's
+net, the single tower of A. Krizhevsky, "One weird trick for parallelizing convolutional neural
+networks", 2014: fewer channels, padding 2, dropout before the linear layers. It deviates from
+torchvision's net: the first linear layer fits `image_size`, without adaptive pooling.
 """
 
 from itertools import pairwise
@@ -24,9 +24,9 @@ class AlexNet(nn.Module):
     """Five convolutions with overlapping pooling, and three linear layers with dropout.
 
     Args:
-        channels: maps of the five convolutions.
-        padding: of the first convolution.
-        dropout_first: whether dropout precedes the linear layers, or follows their ReLU.
+        channels: output channels of the five convolutions.
+        padding: padding of the first convolution.
+        dropout_first: dropout precedes the linear layers instead of following their ReLU.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class AlexNet(nn.Module):
         in_channels: int = 1,
         num_classes: int = 10,
         image_size: int = 224,
+        *,
         channels: tuple[int, int, int, int, int] = (96, 256, 384, 384, 256),
         padding: int = 1,
         dropout_first: bool = False,

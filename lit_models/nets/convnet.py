@@ -1,8 +1,8 @@
-"""The net of a study of first-layer filters on CIFAR-10: AlexNet's plan at 32 px, with the number
-of filters in the first layer left open. A net of teaching material, without a paper.
+"""AlexNet's plan at 32 px with a variable number of first-layer filters, from a study of these
+filters on CIFAR-10. A net of teaching material, without a paper.
 
-Deviation from that material: dropout precedes the first two linear layers, where it regularises,
-and not the softmax, where it would blank out logits; the net returns logits.
+Deviation from that material: dropout precedes the first two linear layers; before the softmax it
+would set logits to zero. The net returns logits.
 """
 
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ class ConvNet(nn.Module):
     """Four 3x3 convolutions, the first two with overlapping pooling, and three linear layers.
 
     Args:
-        first_layer_filters: channels of the first convolution.
+        first_layer_filters: output channels of the first convolution.
     """
 
     def __init__(
@@ -63,5 +63,5 @@ class ConvNet(nn.Module):
     published=Published("lecture notes", 36_039_434, 169_188_096, num_classes=10, image_size=32),
 )
 def convnet(**kwargs) -> ConvNet:
-    """Four convolutions and three linear layers; the first has 64 filters, or as many as asked."""
+    """Four convolutions and three linear layers; 64 filters in the first by default."""
     return ConvNet(**kwargs)

@@ -2,7 +2,7 @@
 Networks", 2017, 3.
 
 `densenet121` is the paper's DenseNet-BC of table 1, the same net as torchvision's. `densenet` is
-the net of "Dive into Deep Learning", 8.7, which deviates: dense layers of one 3x3 convolution (no
+the net of "Dive into Deep Learning", 8.7. Its deviations: dense layers of one 3x3 convolution (no
 1x1 bottleneck), four blocks of four layers at growth rate 32, convolutions with bias.
 """
 
@@ -26,14 +26,15 @@ def norm_relu_conv(
 
 
 class DenseBlock(nn.Module):
-    """Layers that each see the concatenated outputs of all before (equation 2).
+    """Layers that each take the concatenated outputs of all layers before (equation 2).
 
     Args:
         in_channels: channels of the input.
-        layers: dense layers; each adds `growth_rate` channels.
-        growth_rate: channels of each layer's output.
-        bottleneck: whether a 1x1 convolution to four times these channels comes first (DenseNet-B).
-        bias: whether the convolutions have a bias.
+        layers: number of dense layers.
+        growth_rate: channels that each layer adds.
+        bottleneck: start each layer with a 1x1 convolution to 4 x `growth_rate` channels
+            (DenseNet-B).
+        bias: give the convolutions a bias.
     """
 
     def __init__(
@@ -57,16 +58,17 @@ class DenseBlock(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """A 7x7 stem, dense blocks, and between them transitions that halve channels and size.
+    """A 7x7 stem and dense blocks, separated by transitions that halve channels and size.
 
     Args:
-        depths: dense layers of each block.
-        growth_rate: as of `DenseBlock`, like `bottleneck` and `bias`.
+        depths: number of dense layers in each block.
+        growth_rate, bottleneck, bias: as in `DenseBlock`.
     """
 
     def __init__(
         self,
         depths: tuple[int, ...] = (4, 4, 4, 4),
+        *,
         growth_rate: int = 32,
         bottleneck: bool = False,
         bias: bool = True,
@@ -112,7 +114,7 @@ class DenseNet(nn.Module):
     ),
 )
 def densenet(**kwargs) -> DenseNet:
-    """DenseNet of four blocks of four layers, as in the textbook."""
+    """DenseNet with four blocks of four layers, as in the textbook."""
     return DenseNet(**kwargs)
 
 

@@ -1,11 +1,10 @@
 """Hybrid dilated convolution: P. Wang et al., "Understanding Convolution for Semantic
 Segmentation", 2018, section 3.2.
 
-A net that keeps the resolution of its last stage sees as far as one that halves it if its
-convolutions are dilated; with equal rates they leave holes (gridding), which rates that rise within
-a group, such as 1, 2, 5, do not. Deviations: a plain backbone of 3x3 convolutions with batch
-normalisation in place of ResNet-101; bilinear upsampling, the paper's baseline, in place of dense
-upsampling convolution (section 3.1).
+Dilated convolutions enlarge the receptive field without reducing the resolution. Equal dilation
+rates leave holes in it (gridding); rates that rise within a group, such as 1, 2, 5, do not.
+Deviations: a plain backbone of 3x3 convolutions with batch normalisation instead of ResNet-101;
+bilinear upsampling, the paper's baseline, instead of dense upsampling convolution (section 3.1).
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from lit_models.registry import register
 
 
 def conv(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Sequential:
-    """A 3x3 convolution that keeps the size, with batch normalisation and ReLU."""
+    """A 3x3 convolution that preserves the size, with batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -30,9 +29,9 @@ class DilatedFCN(nn.Module):
     """Three halvings, groups of dilated convolutions at an eighth of the image, a 1x1 head.
 
     Args:
-        rates: dilation of each convolution of a group; any are allowed, those with holes too (see
+        rates: dilation of each convolution of a group; rates that leave holes are allowed (see
             `coverage`).
-        groups: how many such groups follow each other.
+        groups: number of groups in sequence.
     """
 
     def __init__(
@@ -62,11 +61,11 @@ class DilatedFCN(nn.Module):
 
 
 def largest_gap(rates: Sequence[int]) -> int:
-    """M_2, the largest distance between two weights that count, seen from the second layer on.
+    """M_2, the largest distance between two nonzero weights from the second layer on.
 
-    Section 3.2: M_i = max(M_{i+1} - 2 r_i, M_{i+1} - 2 (M_{i+1} - r_i), r_i), with
-    M_n = r_n. The paper asks for M_2 <= K, the kernel size. That is a guide and no proof: with
-    K = 3, rates 2, 2, 2 pass and leave holes, while 1, 3, 1 fail and leave none. `coverage` counts.
+    Section 3.2: M_i = max(M_{i+1} - 2 r_i, M_{i+1} - 2 (M_{i+1} - r_i), r_i), with M_n = r_n. The
+    paper requires M_2 <= K, the kernel size. This is a guide, not a proof: with K = 3, rates 2, 2,
+    2 satisfy it and leave holes; 1, 3, 1 violate it and leave none. `coverage` counts exactly.
 
     Args:
         rates: dilation of each of at least two layers, from the first to the last.
@@ -75,7 +74,7 @@ def largest_gap(rates: Sequence[int]) -> int:
         ValueError: fewer than two rates.
     """
     if len(rates) < 2:
-        raise ValueError(f"the largest gap is that of at least two rates, not of {len(rates)}")
+        raise ValueError(f"the largest gap needs at least two rates, not {len(rates)}")
     *inner, gap = rates[1:]
     for rate in reversed(inner):
         gap = max(gap - 2 * rate, gap - 2 * (gap - rate), rate)
@@ -83,17 +82,17 @@ def largest_gap(rates: Sequence[int]) -> int:
 
 
 def coverage(rates: Sequence[int], kernel_size: int = 3) -> tuple[int, int]:
-    """How many places of a line reach one output of a stack of dilated convolutions, and its span.
+    """Input positions that reach one output of a stack of 1-D dilated convolutions: count and span.
 
-    Where the first is less than the second the stack has holes.
+    The stack has holes if the count is less than the span.
 
     Args:
         rates: dilation of each layer.
-        kernel_size: of each layer, in one dimension.
+        kernel_size: kernel size of each layer.
     """
     reached = {0}
     for rate in rates:
-        reached = {place + rate * tap for place in reached for tap in range(kernel_size)}
+        reached = {position + rate * tap for position in reached for tap in range(kernel_size)}
     return len(reached), 1 + max(reached)
 
 

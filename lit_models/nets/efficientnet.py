@@ -3,7 +3,7 @@ Networks", 2019, table 1 and section 3.3.
 
 The nets are torchvision's: widths, depths and dropout of the authors' code, stochastic depth up to
 0.2. B5 to B7 have the authors' batch normalisation (momentum 0.01, epsilon 0.001), B0 to B4
-PyTorch's. Each takes any image size; the paper scales it too, from 224 px for B0 to 600 for B7.
+PyTorch's. Each takes any image size; the paper scales it from 224 px for B0 to 600 px for B7.
 """
 
 from math import ceil
@@ -14,7 +14,7 @@ from torchvision.ops import SqueezeExcitation, StochasticDepth
 from lit_models.entries import Published
 from lit_models.registry import register
 
-# (expansion, kernel size, stride, channels, layers) of the stages of B0; table 1
+# (expansion, kernel size, stride, channels, layers) of each stage of B0; table 1
 STAGES = (
     (1, 3, 1, 16, 1),
     (6, 3, 2, 24, 2),
@@ -38,7 +38,7 @@ SCALES = (
 
 
 def scaled_width(channels: int, factor: float) -> int:
-    """Channels times `factor`, to the nearest multiple of 8, but not below nine tenths of it."""
+    """Channels times `factor`, rounded to a multiple of 8 that is at least 0.9 of the product."""
     wanted = channels * factor
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * wanted else rounded + 8
@@ -58,18 +58,18 @@ def conv_norm_silu(
 
 
 class MBConv(nn.Module):
-    """Mobile inverted bottleneck: widen, convolve each channel, weigh the channels, project.
+    """Mobile inverted bottleneck: expansion, depthwise convolution, channel gate, projection.
 
     The block of MobileNetV2 (Sandler et al., 2018) with squeeze-and-excitation (Hu et al., 2018),
-    whose inner width is a quarter of the block's input.
+    whose inner width is a quarter of the block's input channels.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
-        expansion: inner channels over those of the input; at 1 there is no widening convolution.
-        kernel_size: of the depthwise convolution.
-        stride: of the depthwise convolution.
-        drop: probability that training skips the block for an example, if it has a shortcut.
+        expansion: ratio of inner to input channels; 1: no expanding convolution.
+        kernel_size: kernel size of the depthwise convolution.
+        stride: stride of the depthwise convolution.
+        drop: probability that training skips a block with a shortcut for an example.
         norm: options of batch normalisation.
     """
 
@@ -77,6 +77,7 @@ class MBConv(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         expansion: int,
         kernel_size: int,
         stride: int,
@@ -103,11 +104,11 @@ class MBConv(nn.Module):
 
 
 class EfficientNet(nn.Module):
-    """Seven stages of MBConv, scaled in width and depth together.
+    """Seven stages of MBConv, scaled in width and depth.
 
     Args:
         scale: 0 to 7, for B0 to B7.
-        stochastic_depth: drop probability behind the last block; it grows linearly from 0.
+        stochastic_depth: limit of the drop probability, which grows linearly with depth from 0.
     """
 
     def __init__(
@@ -124,17 +125,19 @@ class EfficientNet(nn.Module):
         channels = scaled_width(32, width)
         layers = conv_norm_silu(in_channels, channels, 3, 2, 1, norm)  # (N, 32, 112, 112)
         blocks = [
-            # (expansion, kernel size, stride, channels)
-            (expansion, kernel_size, stride if number == 0 else 1, scaled_width(wanted, width))
+            {
+                "expansion": expansion,
+                "kernel_size": kernel_size,
+                "stride": stride if number == 0 else 1,
+                "out_channels": scaled_width(wanted, width),
+            }
             for expansion, kernel_size, stride, wanted, repeats in STAGES
             for number in range(ceil(repeats * depth))
         ]
-        for number, (expansion, kernel_size, stride, out_channels) in enumerate(blocks):
+        for number, block in enumerate(blocks):
             drop = stochastic_depth * number / len(blocks)
-            layers.append(
-                MBConv(channels, out_channels, expansion, kernel_size, stride, drop, norm)
-            )
-            channels = out_channels
+            layers.append(MBConv(channels, drop=drop, norm=norm, **block))
+            channels = block["out_channels"]
         layers += conv_norm_silu(channels, 4 * channels, 1, 1, 1, norm)
         self.features = nn.Sequential(*layers)  # (N, 1280, 7, 7)
         self.classifier = nn.Sequential(

@@ -1,11 +1,11 @@
 """FCN: J. Long, E. Shelhamer, T. Darrell, "Fully Convolutional Networks for Semantic Segmentation",
 2015, figure 3: FCN-8s.
 
-Deviations: the backbone is ResNet-18 in place of VGG-16; it has no hidden linear layers to make
-convolutions of, so that its last map is scored as it is. The upsampling filters start as the
-training protocol says instead of bilinear, and the last ones are learned too (section 4.3 fixes
-them). The skips are trained from the start instead of one after the other. The image is not padded;
-what upsampling adds at the right and the bottom is cropped.
+Deviations: the backbone is ResNet-18 instead of VGG-16; it has no hidden linear layers to convert
+to convolutions, so its last map is scored directly. The training protocol initialises the
+upsampling filters, instead of bilinear filters, and the last of them is learned too (section 4.3
+fixes it). All skips are trained from the start, not one after the other. The image is not padded;
+upsampled maps are cropped at the right and the bottom.
 """
 
 from torch import Tensor, nn
@@ -16,11 +16,11 @@ from lit_models.registry import register
 
 
 class FCN(nn.Module):
-    """Scores of each class at strides 32, 16 and 8 of the image, added on the way up to its size.
+    """Class scores at strides 32, 16 and 8, summed while upsampling to the image size.
 
     Args:
-        features: a sequence of layers; the last maps it makes at these strides are scored.
-        channels: of these maps, at strides 8, 16 and 32.
+        features: a sequence of layers; the last map at each of these strides is scored.
+        channels: channels of these maps at strides 8, 16 and 32.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class FCN(nn.Module):
     ) -> None:
         super().__init__()
         self.features = features
-        # 1x1 convolutions do for every place what a linear layer does for one.
+        # A 1x1 convolution applies a linear layer at every position.
         self.score8, self.score16, self.score32 = (nn.Conv2d(c, num_classes, 1) for c in channels)
         self.up32, self.up16, self.up8 = (upsampling(num_classes, by) for by in (2, 2, 8))
 
@@ -46,12 +46,12 @@ class FCN(nn.Module):
 
 
 def upsampling(channels: int, by: int) -> nn.ConvTranspose2d:
-    """A transposed convolution that makes maps `by` times as large, aligned as bilinear ones."""
+    """A transposed convolution that enlarges maps `by` times, aligned as in bilinear upsampling."""
     return nn.ConvTranspose2d(channels, channels, 2 * by, stride=by, padding=by // 2)
 
 
 def crop(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """The upper left corner of maps (N, C, H, W): `size` is its height and width."""
+    """Crop maps (N, C, H, W) to their upper left corner; `size` is its height and width."""
     return maps[..., : size[0], : size[1]]
 
 

@@ -1,12 +1,12 @@
 """GoogLeNet: C. Szegedy et al., "Going Deeper with Convolutions", 2015, table 1.
 
-`googlenet` is the net of "Dive into Deep Learning", 8.4, which deviates: no local response
+`googlenet` is the net of "Dive into Deep Learning", 8.4. Its deviations: no local response
 normalisation, no dropout before the last layer, no auxiliary classifiers, pooling padded by 1.
 
-`googlenet_bn` is today's: batch normalisation after every convolution, in place of local response
-normalisation, and none of their biases. It has both auxiliary classifiers and the dropout of the
-paper, and a real 5x5 branch, where torchvision's net of that name has a 3x3 one. Poolings round
-their size up; an auxiliary classifier pools 5x5 windows, or what there is of them.
+`googlenet_bn` has the auxiliary classifiers and the dropout of the paper. Its deviations: batch
+normalisation after every convolution instead of local response normalisation, convolutions without
+bias, pooling sizes rounded up; the auxiliary classifiers pool smaller windows on maps below 5x5.
+Its 5x5 branch has 5x5 convolutions, unlike torchvision's `googlenet`, which has 3x3.
 """
 
 from collections.abc import Callable
@@ -41,8 +41,8 @@ class Inception(nn.Module):
         c1: channels of the 1x1 path.
         c2: channels of the 1x1 reduction and of the 3x3 convolution.
         c3: channels of the 1x1 reduction and of the 5x5 convolution.
-        c4: channels of the 1x1 projection behind the pooling.
-        conv: makes a convolution with what follows it.
+        c4: channels of the 1x1 projection after the pooling.
+        conv: makes a convolution with its normalisation and activation.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Inception(nn.Module):
         c2: tuple[int, int],
         c3: tuple[int, int],
         c4: int,
+        *,
         conv: Callable[..., nn.Module] = conv_relu,
     ) -> None:
         super().__init__()
@@ -77,17 +78,17 @@ def inception_layers(
         conv(64, 64, 1),
         conv(64, 192, 3, padding=1),
         pool(),  # (N, 192, 28, 28)
-        Inception(192, 64, (96, 128), (16, 32), 32, conv),
-        Inception(256, 128, (128, 192), (32, 96), 64, conv),
+        Inception(192, 64, (96, 128), (16, 32), 32, conv=conv),
+        Inception(256, 128, (128, 192), (32, 96), 64, conv=conv),
         pool(),  # (N, 480, 14, 14)
-        Inception(480, 192, (96, 208), (16, 48), 64, conv),
-        Inception(512, 160, (112, 224), (24, 64), 64, conv),
-        Inception(512, 128, (128, 256), (24, 64), 64, conv),
-        Inception(512, 112, (144, 288), (32, 64), 64, conv),
-        Inception(528, 256, (160, 320), (32, 128), 128, conv),
+        Inception(480, 192, (96, 208), (16, 48), 64, conv=conv),
+        Inception(512, 160, (112, 224), (24, 64), 64, conv=conv),
+        Inception(512, 128, (128, 256), (24, 64), 64, conv=conv),
+        Inception(512, 112, (144, 288), (32, 64), 64, conv=conv),
+        Inception(528, 256, (160, 320), (32, 128), 128, conv=conv),
         pool(),  # (N, 832, 7, 7)
-        Inception(832, 256, (160, 320), (32, 128), 128, conv),
-        Inception(832, 384, (192, 384), (48, 128), 128, conv),
+        Inception(832, 256, (160, 320), (32, 128), 128, conv=conv),
+        Inception(832, 384, (192, 384), (48, 128), 128, conv=conv),
     ]
 
 
@@ -111,8 +112,8 @@ class GoogLeNet(nn.Module):
 class GoogLeNetBN(nn.Module):
     """GoogLeNet with batch normalisation and two auxiliary classifiers.
 
-    In train mode it returns its logits and those of the auxiliary classifiers, each (N,
-    num_classes); in eval mode its logits alone.
+    In train mode it returns its logits and those of both auxiliary classifiers, each (N,
+    num_classes); in eval mode its logits only.
     """
 
     auxiliary_weight = 0.3  # section 5
@@ -146,7 +147,7 @@ class GoogLeNetBN(nn.Module):
 
 
 def auxiliary_classifier(in_channels: int, side: int, num_classes: int) -> nn.Sequential:
-    """A classifier on maps of `side` px in the middle of the net (section 5)."""
+    """A classifier on intermediate maps of `side` px (section 5)."""
     window = min(5, side)
     side = output_size(side, window, stride=3)
     return nn.Sequential(

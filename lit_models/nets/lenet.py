@@ -1,15 +1,14 @@
 """LeNet-5: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-Based Learning Applied to Document
 Recognition", 1998, II.B.
 
-`lenet5_tanh` is the net of the paper, with scaled tanh, pooling that has a weight and a bias a map,
-and the table of connections between S2 and C3. It deviates in two points: its output layer is
-linear, in place of Gaussian connections to fixed patterns, and at sizes other than 32 px layer C5
-has as many inputs as there are.
+`lenet5_tanh` is the net of the paper, with scaled tanh, pooling with a weight and a bias per map,
+and the table of connections between S2 and C3. Its deviations: a linear output layer instead of
+Gaussian connections to fixed patterns; the kernel of C5 fits the image size (5x5 at 32 px).
 
-`lenet` is the net of "Dive into Deep Learning", 7.6, which deviates: the images are 28 px padded by
-2 in the first convolution instead of 32 px; sigmoid instead of tanh; plain average pooling; C3 sees
-all six maps of S2. `lenet_relu` is a wider net of today's parts on the same plan: 16 and 32 maps,
-ReLU, max pooling, for 32 px.
+`lenet` is the net of "Dive into Deep Learning", 7.6. Its deviations: images of 28 px, padded by 2
+in the first convolution, instead of 32 px; sigmoid instead of tanh; plain average pooling; C3 sees
+all six maps of S2. `lenet_relu` is a wider, modern net on the same plan: 16 and 32 maps, ReLU, max
+pooling, for 32 px.
 """
 
 import torch
@@ -33,10 +32,10 @@ class LeNet(nn.Module):
     """Two convolutions, each followed by pooling, and three linear layers.
 
     Args:
-        channels: maps of the two convolutions.
-        padding: of the first convolution.
-        activation: makes the activations.
-        pooling: makes the poolings, from their kernel size.
+        channels: output channels of the two convolutions.
+        padding: padding of the first convolution.
+        activation: class of the activations.
+        pooling: class of the poolings, called with their kernel size.
     """
 
     def __init__(
@@ -44,6 +43,7 @@ class LeNet(nn.Module):
         in_channels: int = 1,
         num_classes: int = 10,
         image_size: int = 28,
+        *,
         channels: tuple[int, int] = (6, 16),
         padding: int = 2,
         activation: type[nn.Module] = nn.Sigmoid,
@@ -81,7 +81,7 @@ class ScaledTanh(nn.Module):
 
 
 class Subsampling(nn.Module):
-    """Average pooling that halves, then a weight and a bias a map."""
+    """Average pooling that halves the size, then a weight and a bias per map."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Subsampling(nn.Module):
 
 
 class SparseConv(nn.Module):
-    """A 5x5 convolution each of whose maps sees some of the input's (table I)."""
+    """A 5x5 convolution in which each output map sees a subset of the input maps (table I)."""
 
     def __init__(self, connections: tuple[tuple[int, ...], ...]) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ def lenet(**kwargs) -> LeNet:
     ),
 )
 def lenet5_tanh(**kwargs) -> LeNet1998:
-    """LeNet-5 as of 1998: scaled tanh, weighted pooling, sparse connections."""
+    """LeNet-5 of 1998: scaled tanh, weighted pooling, sparse connections."""
     return LeNet1998(**kwargs)
 
 

@@ -1,12 +1,12 @@
 """Network in Network: M. Lin, Q. Chen, S. Yan, "Network In Network", 2014, 3.
 
-As in the paper, ReLU follows the class maps too, so a logit is never negative and a class whose map
-dies is lost.
+As in the paper, ReLU also follows the class maps, so logits are never negative, and a class whose
+map is zero everywhere no longer learns.
 
-`nin_cifar` has the widths with which the paper's net for CIFAR-10 was published, for 32 px; both
-poolings take the maximum and round down, to 15 and 7 px.
-`nin` is the net of "Dive into Deep Learning", 8.3, which deviates: the kernel sizes and channels of
-AlexNet, for images of 224 px; dropout before the last layer only.
+`nin_cifar` has the published widths of the paper's net for CIFAR-10, for 32 px; both poolings take
+the maximum and round the size down, to 15 and 7 px.
+`nin` is the net of "Dive into Deep Learning", 8.3. Its deviations: the kernel sizes and channels of
+AlexNet, for images of 224 px; dropout before the last mlpconv layer only.
 """
 
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ def mlpconv(
     stride: int = 1,
     padding: int = 0,
 ) -> nn.Sequential:
-    """A convolution and two 1x1 convolutions: a perceptron slid over the image (section 3.1)."""
+    """A convolution and two 1x1 convolutions: a perceptron at each position (section 3.1)."""
     first, second, third = widths
     return nn.Sequential(
         nn.Conv2d(in_channels, first, kernel_size, stride, padding),
@@ -35,7 +35,7 @@ def mlpconv(
 
 
 class NiN(nn.Module):
-    """Four mlpconv layers; global average pooling of one map a class gives the logits."""
+    """Four mlpconv layers; global average pooling of one map per class gives the logits."""
 
     def __init__(self, in_channels: int = 1, num_classes: int = 10, image_size: int = 224) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class NiN(nn.Module):
 
 
 class CifarNiN(nn.Module):
-    """Three mlpconv layers; global average pooling of one map a class gives the logits."""
+    """Three mlpconv layers; global average pooling of one map per class gives the logits."""
 
     def __init__(self, in_channels: int = 3, num_classes: int = 10, image_size: int = 32) -> None:
         super().__init__()

@@ -2,13 +2,13 @@
 ResNeXt: S. Xie et al., "Aggregated Residual Transformations for Deep Neural Networks", 2017;
 Wide ResNet: S. Zagoruyko, N. Komodakis, "Wide Residual Networks", 2016.
 
-`resnet18` to `resnet152`, `resnext50_32x4d` and `wide_resnet50_2` are torchvision's nets, which
-deviate from the papers in one point: a bottleneck halves the image in its 3x3 convolution, where
-the paper does so in its first 1x1. He initialisation is left to the training protocol.
+`resnet18` to `resnet152`, `resnext50_32x4d` and `wide_resnet50_2` are torchvision's nets. Their
+deviations from the papers: the stride of a bottleneck is in its 3x3 convolution instead of its
+first 1x1 convolution; the training protocol chooses the initialisation.
 
 `resnet101_option_c` has a projection in every block (option C of section 3.3) and strides in the
 1x1 convolutions. `plain18` and `plain34` are the nets of section 3.3 without shortcuts, which show
-degradation. `resnet18_d2l` is the net of "Dive into Deep Learning", 8.6, which deviates: every
+degradation. `resnet18_d2l` is the net of "Dive into Deep Learning", 8.6. Its deviations: every
 convolution has a bias, and the projection shortcut has no batch normalisation.
 """
 
@@ -27,18 +27,18 @@ StrideIn = Literal["1x1", "3x3"]
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """What nets of this family differ in, but for blocks and depths.
+    """Options of the blocks of this family.
 
     Args:
-        shortcut: where the shape changes, zeros for the channels that are new (A) or a 1x1
-            convolution (B); a 1x1 convolution in every block (C); none anywhere (section 3.3).
-        stride_in: the convolution of a bottleneck that halves the image.
-        groups: of the 3x3 convolution of a bottleneck.
+        shortcut: A: zeros for new channels where the shape changes; B: a 1x1 convolution where the
+            shape changes; C: a 1x1 convolution in every block; none: no shortcuts (section 3.3).
+        stride_in: the convolution of a bottleneck that has the stride.
+        groups: groups of the 3x3 convolution of a bottleneck.
         group_width: channels of each group in the first stage.
-        zero_init_last: whether the last normalisation of a block starts with weight zero, so that
-            each block starts as its shortcut (Goyal et al., 2017, 5.1).
-        bias: whether the convolutions have a bias.
-        shortcut_norm: whether batch normalisation follows a 1x1 convolution in a shortcut.
+        zero_init_last: initialise the last normalisation of each block with weight zero, so each
+            block starts as its shortcut (Goyal et al., 2017, 5.1).
+        bias: give the convolutions a bias.
+        shortcut_norm: batch normalisation follows a 1x1 convolution in a shortcut.
     """
 
     shortcut: Shortcut = "B"
@@ -52,11 +52,11 @@ class Variant:
     def __post_init__(self) -> None:
         for name, hint in (("shortcut", Shortcut), ("stride_in", StrideIn)):
             if (value := getattr(self, name)) not in get_args(hint):
-                raise ValueError(f"{name} is one of {get_args(hint)}, not {value!r}")
+                raise ValueError(f"{name} must be one of {get_args(hint)}, not {value!r}")
 
 
 class ZeroPadShortcut(nn.Module):
-    """Option A: every `stride`-th pixel, and zeros for the channels that are new."""
+    """Option A: every `stride`-th pixel, and zeros for new channels."""
 
     def __init__(self, new_channels: int, stride: int) -> None:
         super().__init__()

@@ -1,10 +1,10 @@
 """U-Net: O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for Biomedical Image
 Segmentation", 2015, figure 1.
 
-Deviations: the convolutions are padded, so that the logits are as large as the image and nothing is
-cropped; where a side is odd, the up-convolution adds the row or column that pooling left out.
-`unet` has a quarter of the paper's channels: ample for garments of 28 px, and trained on a CPU in
-minutes. `unet_wide` has them all.
+Deviations: the convolutions are padded, so the logits have the size of the image and no map is
+cropped; at odd sizes the up-convolution adds the row or column that pooling dropped. `unet` has a
+quarter of the paper's channels: enough for garments of 28 px, and trained on a CPU in minutes.
+`unet_wide` has the paper's channels.
 """
 
 from itertools import pairwise
@@ -29,7 +29,7 @@ class DoubleConv(nn.Sequential):
 
 
 class Up(nn.Module):
-    """A 2x2 up-convolution, the map of that size from the way down, and a double convolution."""
+    """A 2x2 up-convolution, concatenation with the map of that size, and a double convolution."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -42,10 +42,10 @@ class Up(nn.Module):
 
 
 class UNet(nn.Module):
-    """Four halvings on the way down, four doublings on the way up.
+    """A contracting path with four halvings and an expanding path with four doublings.
 
     Args:
-        channels: of each of the five levels, from the top to the bottom.
+        channels: channels of each of the five levels, from the top to the bottom.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(
             DoubleConv(above, below) for above, below in pairwise((in_channels, *channels))
         )
-        # "Drop-out layers at the end of the contracting path" (section 3.1), where the authors'
-        # released net has them: on its last two levels
+        # "Drop-out layers at the end of the contracting path" (section 3.1): on the last two
+        # levels, as in the authors' released net
         self.down[-2].append(nn.Dropout(0.5))
         self.down[-1].append(nn.Dropout(0.5))
         self.up = nn.ModuleList(Up(below, above) for below, above in pairwise(channels[::-1]))

@@ -1,10 +1,10 @@
 """VGG: K. Simonyan, A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
 Recognition", 2015, table 1, columns A, B, D and E.
 
-Deviation: the first linear layer fits `image_size` (7 x 7 maps at 224 px) and is not preceded by
-adaptive pooling. The `_bn` nets, with batch normalisation after every convolution, are
-torchvision's; the paper precedes it. `vgg11_narrow`, with a quarter of the channels, is the net
-that "Dive into Deep Learning", 8.2, trains.
+Deviations: the first linear layer fits `image_size` (7 x 7 maps at 224 px), without adaptive
+pooling. The `_bn` nets of torchvision add batch normalisation, which is newer than the paper, after
+every convolution. `vgg11_narrow` is the net that "Dive into Deep Learning", 8.2, trains, with a
+quarter of the channels.
 """
 
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from lit_models.entries import Published
 from lit_models.registry import register
 
 CHANNELS = (64, 128, 256, 512, 512)
-# Convolutions of each block, by layers with weights; table 1
+# Convolutions in each block, by depth; table 1
 CONVOLUTIONS = {
     11: (1, 1, 2, 2, 2),
     13: (2, 2, 2, 2, 2),
@@ -26,14 +26,15 @@ class VGG(nn.Module):
     """Blocks of 3x3 convolutions, each block halving the image, and three linear layers.
 
     Args:
-        depth: layers with weights: 11, 13, 16 or 19.
-        norm: whether batch normalisation follows each convolution.
-        narrowing: by what the channels of the paper are divided.
+        depth: number of layers with weights: 11, 13, 16 or 19.
+        norm: batch normalisation follows each convolution.
+        narrowing: divisor of the paper's channels.
     """
 
     def __init__(
         self,
         depth: int,
+        *,
         norm: bool = False,
         narrowing: int = 1,
         in_channels: int = 1,

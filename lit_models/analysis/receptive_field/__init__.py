@@ -1,6 +1,5 @@
-"""The theoretical receptive field of every layer."""
+"""The theoretical receptive field of each layer of a net."""
 
-from lit_models.analysis.receptive_field.axis import Axis
 from lit_models.analysis.receptive_field.graph import (
     Field,
     LayerField,
@@ -10,12 +9,4 @@ from lit_models.analysis.receptive_field.graph import (
 )
 from lit_models.analysis.receptive_field.rules import TracingError
 
-__all__ = [
-    "Axis",
-    "Field",
-    "LayerField",
-    "ReceptiveField",
-    "TracingError",
-    "receptive_field",
-    "trace",
-]
+__all__ = ["Field", "LayerField", "ReceptiveField", "TracingError", "receptive_field", "trace"]

@@ -1,4 +1,4 @@
-"""Which pixels the positions of a tensor see, along one axis of the image."""
+"""The pixels that the positions of a tensor see along one axis of the image."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -11,10 +11,10 @@ from torch import Tensor
 class Axis:
     """The first and the last pixel that each position of a map sees, along height or width.
 
-    They repeat: position i + len(first) sees what i sees, `shift` pixels further. That is exact for
-    strides, dilation and upsampling, and goes on beyond the borders, so that padding shifts
-    positions and adds nothing. A position that sees no pixel, as a transposed convolution with a
-    stride above its kernel size leaves them, has first = inf and last = -inf.
+    The pattern is periodic: position i + len(first) sees the pixels of position i, shifted by
+    `shift`. This is exact for strides, dilation and upsampling. Pixels extend beyond the borders,
+    so padding only shifts positions. A position that sees no pixel has first = inf and last = -inf:
+    a transposed convolution with a stride above its kernel size makes such positions.
     """
 
     first: tuple[float, ...]
@@ -22,8 +22,8 @@ class Axis:
     shift: int
 
     @property
-    def size(self) -> int:
-        """Pixels from the first to the last that one position sees, the most of any position."""
+    def size(self) -> float:
+        """Pixels from the first to the last seen by one position; the maximum over positions."""
         return max(last - first for first, last in zip(self.first, self.last, strict=True)) + 1
 
     @property
@@ -33,18 +33,18 @@ class Axis:
 
     @property
     def offset(self) -> float:
-        """Centre of what position 0 sees; pixel 0 reaches from 0 to 1."""
+        """Centre of the field of position 0; pixel 0 spans 0 to 1."""
         return (self.first[0] + self.last[0] + 1) / 2
 
     def bounds(self, position: int) -> tuple[float, float]:
-        """The first and the last pixel one position sees, which may lie outside the image."""
+        """The first and the last pixel one position sees; they may lie outside the image."""
         turns, rest = divmod(position, len(self.first))
         return self.first[rest] + turns * self.shift, self.last[rest] + turns * self.shift
 
     def read(self, taps: Callable[[int], Iterable[int]], period: int = 1, step: int = 1) -> "Axis":
         """The axis of a map whose position i reads the positions `taps(i)` of this one.
 
-        Position i + period must read what i reads, `step` positions further.
+        Position i + period must read the same positions as i, shifted by `step`.
         """
         turns = len(self.first) // math.gcd(step, len(self.first))
         seen = [[self.bounds(tap) for tap in taps(i)] for i in range(period * turns)]
@@ -56,7 +56,7 @@ class Axis:
 
     @staticmethod
     def union(axes: list["Axis"]) -> "Axis | None":
-        """The axis of a map whose position i reads position i of several; None: they drift."""
+        """The axis of a map whose position i reads position i of each; None: unequal jumps."""
         if len({axis.jump for axis in axes}) > 1:
             return None
         period = math.lcm(*(len(axis.first) for axis in axes))
@@ -70,13 +70,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class Trace:
-    """Where an image axis lies in a tensor, and what its positions see.
+    """The place of an image axis in a tensor, and the pixels its positions see.
 
-    The position of an element is `index // stride % size`, its index being that along `dim`, which
-    counts from the last dimension, -1. `stride` is above 1 where a reshape has merged dimensions;
-    the place of a single position (`size` 1) may be lost to one, and comes back with the shape.
-    `sees_all`: by a path over all positions every element sees the whole image. With `axis` None
-    there is no other path, and no position.
+    An element with index i along `dim` (negative, counted from the last dimension) has position
+    `i // stride % size`. `stride` is above 1 after a reshape that merged dimensions. With a single
+    position (`size` 1), `dim` may be wrong between two reshapes.
+
+    `sees_all`: every element sees the whole image through a path over all positions. `axis` None:
+    there is no other path, and elements have no position.
     """
 
     axis: Axis | None
@@ -86,7 +87,7 @@ class Trace:
     sees_all: bool = False
 
     def fills(self, tensor: Tensor) -> bool:
-        """Whether a dimension of the tensor is this axis and nothing else."""
+        """Whether dimension `dim` of the tensor is exactly this axis."""
         here = -self.dim <= tensor.dim() and tensor.shape[self.dim] == self.size
         return here and self.stride == 1
 
@@ -96,7 +97,7 @@ Traces = tuple[Trace, Trace]
 
 
 def is_map(tensor: Tensor, traces: Traces) -> bool:
-    """Whether the tensor has a place for each position: one dimension each, or one for both."""
+    """Whether the tensor has one dimension for each axis, or one dimension for both."""
     return all(
         trace.axis is not None
         and -trace.dim <= tensor.dim()

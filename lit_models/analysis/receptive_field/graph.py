@@ -1,9 +1,9 @@
-"""What each layer of a net sees of the image: its theoretical receptive field, exactly.
+"""The exact theoretical receptive field of each layer of a net.
 
 A. Araujo, W. Norris, J. Sim, "Computing Receptive Fields of Convolutional Neural Networks",
-Distill, 2019. Not computed from a list of layers but followed through the tensors, so that
-branches, functional calls and slices count; where paths meet, from the first pixel that one of
-them sees to the last.
+Distill, 2019. Fields are followed through the dispatched operations instead of a list of layers, so
+branches, functional calls and slices are included. Where paths meet, the field spans from the first
+pixel of any path to the last.
 """
 
 import copy
@@ -20,22 +20,21 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from lit_models.analysis.receptive_field.axis import LOST, Axis, Trace, Traces, is_map
 from lit_models.analysis.receptive_field.rules import Call, TracingError
 
-Size = int | tuple[int, int]
 Length = float | tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """What the positions of a map see of the image, all channels together.
+    """The pixels that the positions of a map see, over all channels.
 
-    Along `height` and `width` by paths that keep the place: convolutions, pooling, resizing. Both
-    are None for an output that is no map, as after global pooling, flattening or a linear layer.
-    `sees_all` is true where a position sees the whole image: always for an output that is no map
-    (unless it sees none of it), and for a map through a gate such as squeeze-and-excitation or a
+    `height` and `width` describe the paths that preserve position: convolutions, pooling, resizing.
+    Both are None if the output is not a map, as after global pooling, flattening or a linear layer.
+    `sees_all` is true if a position sees the whole image. This holds for every output that depends
+    on the image and is not a map, and for a map behind a gate such as squeeze-and-excitation or a
     mean over all positions; such a map keeps the field of its other paths.
 
-    `size`, `jump` and `offset` are in pixels, (height, width) where these differ, None for an
-    output that is no map.
+    `size`, `jump` and `offset` are in pixels: (height, width) if these differ, None if the output
+    is not a map.
     """
 
     height: Axis | None
@@ -43,30 +42,35 @@ class Field:
     sees_all: bool
 
     @property
-    def size(self) -> Size | None:
-        """Pixels from the first to the last seen; padding seen beyond the borders counts."""
+    def axes(self) -> tuple[Axis, Axis] | None:
+        """`height` and `width`; None if the output is not a map."""
+        return None if self.height is None or self.width is None else (self.height, self.width)
+
+    @property
+    def size(self) -> Length | None:
+        """Pixels from the first to the last seen, including padding beyond the borders."""
         return self._of_both(lambda axis: axis.size)
 
     @property
     def jump(self) -> Length | None:
-        """Pixels between what neighbouring positions see: the product of the strides."""
+        """Distance between the fields of neighbouring positions: the product of the strides."""
         return self._of_both(lambda axis: axis.jump)
 
     @property
     def offset(self) -> Length | None:
-        """Centre of what the first position sees; pixel 0 reaches from 0 to 1."""
+        """Centre of the field of the first position; pixel 0 spans 0 to 1."""
         return self._of_both(lambda axis: axis.offset)
 
     def _of_both(self, value: Callable[[Axis], Any]) -> Any:
-        if self.height is None:
+        if self.axes is None:
             return None
-        height, width = value(self.height), value(self.width)
+        height, width = map(value, self.axes)
         return height if height == width else (height, width)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerField(Field):
-    """The field of one module without children, in the order the forward pass reaches them."""
+    """The field of the output of one call of a module."""
 
     name: str
     kind: str
@@ -74,22 +78,23 @@ class LayerField(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class ReceptiveField(Field):
-    """The field of a net, and of its layers, row for row those of `lit_models.cost`.
+    """The field of a net and of its layers; the layers are those of `lit_models.cost`, in order.
 
-    A net that returns a map has its field, any other that of the last map it computes.
+    The field of a net is that of its output, or of the last map it computes if the output is not a
+    map.
     """
 
     layers: tuple[LayerField, ...]
 
 
 def receptive_field(module: nn.Module, image_size: int, in_channels: int = 1) -> ReceptiveField:
-    """Compute what each layer of `module` sees of an (in_channels, image_size, image_size) image.
+    """Compute the field of each layer of `module` for images (in_channels, image_size, image_size).
 
-    Runs on the meta device: no arithmetic is done and `module` is left as it was. Fields are those
-    of a position far from the borders, whatever the image size.
+    Runs on the meta device, without arithmetic, and leaves `module` unchanged. Fields are those of
+    a position far from the borders, independent of the image size.
 
     Raises:
-        TracingError: an operation through which positions cannot be followed.
+        TracingError: positions cannot be followed through an operation.
     """
     return trace(module, image_size, in_channels, lambda layer: not [*layer.children()])
 
@@ -97,7 +102,7 @@ def receptive_field(module: nn.Module, image_size: int, in_channels: int = 1) ->
 def trace(
     module: nn.Module, image_size: int, in_channels: int, watched: Callable[[nn.Module], bool]
 ) -> ReceptiveField:
-    """As `receptive_field`, with `layers` the modules that are `watched`, as they are done."""
+    """As `receptive_field`; `layers` are the calls of `watched` modules in order of completion."""
     net = copy.deepcopy(module).to("meta").eval()
     image = torch.empty(1, in_channels, image_size, image_size, device="meta")
     tracer = Tracer(image)
@@ -120,7 +125,7 @@ def trace(
 
 
 def _field(tracer: "Tracer", outputs: list[Tensor]) -> dict[str, Any]:
-    """The values of a Field, for the first output."""
+    """The arguments of a Field for the first output."""
     traces = tracer[outputs[0]] if outputs else None
     if traces is None:
         return {"height": None, "width": None, "sees_all": False}
@@ -134,12 +139,12 @@ def _of(traces: Traces) -> dict[str, Any]:
 
 
 class Tracer(TorchDispatchMode):
-    """While active, keeps the traces of height and width of every tensor that sees `image`.
+    """While active, records the traces of height and width of every tensor that sees `image`.
 
-    Operations raise TracingError where they mix positions in a way no rule is known for.
+    An operation that mixes positions and has no rule raises TracingError.
 
     Args:
-        image: (N, C, H, W), on any device; `meta` costs nothing.
+        image: (N, C, H, W) on any device; on `meta` no arithmetic is done.
     """
 
     def __init__(self, image: Tensor) -> None:
@@ -150,7 +155,7 @@ class Tracer(TorchDispatchMode):
         self.last_map: Traces = self._traces[image]
 
     def __getitem__(self, tensor: Tensor) -> Traces | None:
-        """Traces of height and width; None for a tensor that sees nothing of the image."""
+        """Traces of height and width; None for a tensor that does not depend on the image."""
         return self._traces.get(tensor)
 
     def __torch_dispatch__(
@@ -166,24 +171,24 @@ class Tracer(TorchDispatchMode):
         name = func._schema.name.removeprefix("aten::").rstrip("_")
         if not sources or name.startswith("new_") or name.endswith("_like"):
             return output
-        # Of several, as of max and its indices, only the first is made of what is seen.
+        # Of several outputs, as of max and its indices, only the first depends on pixel values.
         outputs = output if isinstance(output, list) else tree_leaves(output)[:1]
         names = [argument.name for argument in func._schema.arguments]
         defaults = {a.name: a.default_value for a in func._schema.arguments}
         arguments = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
         for out in outputs:
             call = Call(name, torch.Tag.pointwise in func.tags, arguments, out)
-            traces = tuple(
+            height, width = (
                 call.follow([(s, self._traces[s][axis]) for s in sources]) for axis in (0, 1)
             )
-            # What is written into a part of a tensor would be unknown to the whole.
-            changes_part = func._schema.is_mutable and out._is_view() and self[out] != traces
-            if None in traces or changes_part:
+            # A write into a view would not update the traces of the whole tensor.
+            is_part = func._schema.is_mutable and out._is_view()
+            if height is None or width is None or (is_part and self[out] != (height, width)):
                 shapes = " and ".join(str(tuple(source.shape)) for source in sources)
                 raise TracingError(
                     f"the receptive field cannot be followed through {func} of {shapes}"
                 )
-            self._traces[out] = traces
+            self._traces[out] = traces = (height, width)
             if is_map(out, traces):
                 self.last_map = traces
         return output

@@ -1,4 +1,4 @@
-"""How operations move the positions of maps: one rule each, and one for all elementwise ones."""
+"""How operations map positions: one rule per operation, and one for all elementwise operations."""
 
 import math
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from lit_models.entries import ModelError
 
 
 class TracingError(ModelError):
-    """An operation through which positions cannot be followed; the message names it."""
+    """Positions cannot be followed through an operation; the message names it."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One operation done: its name, its arguments by name, and one of its outputs."""
+    """One executed operation: its name, its arguments by name, and one of its outputs."""
 
     name: str
     pointwise: bool
@@ -26,7 +26,7 @@ class Call:
     out: Tensor
 
     def follow(self, sources: list[tuple[Tensor, Trace]]) -> Trace | None:
-        """The trace of `out` from those of the tensors it is made of; None: no rule is known."""
+        """The trace of `out` from the traces of its inputs; None: there is no rule."""
         located = [(tensor, trace) for tensor, trace in sources if trace.axis is not None]
         if not located:
             return LOST
@@ -45,21 +45,21 @@ class Call:
         return followed and replace(followed, sees_all=followed.sees_all or sees_all)
 
     def _joined(self, located: list[tuple[Tensor, Trace]]) -> Trace | None:
-        """Elements of the same place, broadcast to the shape of `out`."""
+        """The trace of an elementwise operation with broadcasting."""
         traces = [
             trace
             for tensor, trace in located
             if trace.size > 1 or not trace.fills(tensor) or trace.fills(self.out)
         ]
         if not traces:
-            return LOST  # one position, spread over many
+            return LOST  # one position, broadcast over many
         if len({(trace.dim, trace.size, trace.stride) for trace in traces}) > 1:
             return None
-        axis = Axis.union([trace.axis for trace in traces])
+        axis = Axis.union([trace.axis for trace in traces if trace.axis])
         if axis is None:
             raise TracingError(
-                f"maps of unlike jumps meet in {self.name!r}, so that positions far from the first "
-                "see other sizes; choose an image size that all strides divide"
+                f"maps of unequal jumps meet in {self.name!r}, so field sizes vary by position; "
+                "choose an image size that is divisible by all strides"
             )
         return replace(traces[0], axis=axis, sees_all=len(traces) < len(located))
 
@@ -67,19 +67,19 @@ class Call:
         return self.arguments[argument]
 
     def dims(self, tensor: Tensor) -> set[int]:
-        """The dimensions named by the argument `dim`, counted from the last; none named: all."""
+        """The argument `dim` as negative dimensions; all dimensions if it is not given."""
         dims = self.arguments.get("dim")
         dims = [dims] if isinstance(dims, int) else dims or range(tensor.dim())
         return {dim - (dim >= 0) * tensor.dim() for dim in dims}
 
     def along(self, argument: str, trace: Trace, default: str = "") -> Any:
-        """The axis' own value of an argument that has one for each of the last dimensions."""
+        """The value for this axis of an argument with one value per spatial dimension."""
         values = self[argument] or self[default]
         return values[trace.dim] if len(values) > 1 else values[0]
 
     def read(self, tensor: Tensor, trace: Trace, *reading: Any) -> Trace | None:
-        """`out` reads along the axis; `reading` as of `Axis.read`."""
-        if not trace.fills(tensor):
+        """The trace if `out` reads along the axis; `reading` is passed to `Axis.read`."""
+        if trace.axis is None or not trace.fills(tensor):
             return None
         return replace(trace, axis=trace.axis.read(*reading), size=self.out.shape[trace.dim])
 
@@ -90,7 +90,7 @@ def _same(call: Call, tensor: Tensor, trace: Trace) -> Trace:
 
 def _reshape(call: Call, tensor: Tensor, trace: Trace) -> Trace | None:
     if trace.size == 1:
-        return trace  # its place comes back with the shape
+        return trace  # a later reshape restores the dimension
     stride = trace.stride * _elements_after(tensor, trace.dim)
     for dim in range(-call.out.dim(), 0):
         inner, rest = divmod(stride, _elements_after(call.out, dim))
@@ -219,7 +219,7 @@ def _interpolate(call: Call, tensor: Tensor, trace: Trace) -> Trace | None:
 
 
 def _normalise(call: Call, tensor: Tensor, trace: Trace) -> Trace:
-    """Means and variances are gates: elements see through them what they are taken over."""
+    """Means and variances act as gates: through them elements see all that they are taken over."""
     if call.name == "native_layer_norm":
         pooled = -trace.dim <= len(call["normalized_shape"])
     elif call.name.endswith("softmax"):
@@ -231,12 +231,12 @@ def _normalise(call: Call, tensor: Tensor, trace: Trace) -> Trace:
 
 def _multiply_matrices(call: Call, tensor: Tensor, trace: Trace) -> Trace:
     summed = -2 if tensor is call.arguments["mat2"] else -1
-    # A single position whose place is lost is none to sum over.
+    # A single position whose dimension is unknown is not summed over.
     lost = trace.dim == summed and (trace.size > 1 or trace.fills(tensor))
     return LOST if lost else trace
 
 
-# Elementwise or copies, though PyTorch doesn't tag them so.
+# Elementwise operations and copies that PyTorch does not tag as pointwise
 _POINTWISE = {
     "_prelu_kernel",
     "_to_copy",

@@ -169,7 +169,7 @@ def write_into_a_part(x, w):
         (lambda x, w: x[:, :, 3], "aten.select"),
         (lambda x, w: x + x.transpose(2, 3), "aten.add"),
         (lambda x, w: F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), w), "aten.copy_"),
-        (lambda x, w: x + F.interpolate(F.max_pool2d(x[:, :, 1:, 1:], 2), 20), "unlike jumps"),
+        (lambda x, w: x + F.interpolate(F.max_pool2d(x[:, :, 1:, 1:], 2), 20), "unequal jumps"),
         (write_into_a_part, "aten.copy_"),
     ],
 )

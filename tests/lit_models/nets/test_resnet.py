@@ -86,5 +86,5 @@ def test_a_basic_block_costs_what_it_should():
 
 
 def test_an_unknown_option_is_refused():
-    with pytest.raises(ValueError, match="shortcut is one of .* not 'D'"):
+    with pytest.raises(ValueError, match="shortcut must be one of .* not 'D'"):
         Variant(shortcut="D")
