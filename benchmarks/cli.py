@@ -4,227 +4,205 @@ import os
 import re
 import signal
 import sys
-from dataclasses import fields
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from difflib import get_close_matches
+from inspect import getdoc
 from pathlib import Path
-
-from jsonargparse import ArgumentParser, Namespace
+from typing import Any, NoReturn
 
 import datamodules
 from benchmarks import studies
 from benchmarks.errors import UsageError, unknown
 from benchmarks.planning import protocol as protocols
-from benchmarks.planning.protocol import Protocol
-from benchmarks.records import storage
+from benchmarks.planning.protocol import FIELDS, Protocol
+from benchmarks.planning.sweep_config import (
+    DEVICES,
+    EXECUTORS,
+    STRATEGIES,
+    Placement,
+    SweepConfig,
+)
+from benchmarks.records.storage import open_folder
 
 INTERRUPTED = 130
-EXECUTORS = ("local", "ray")
-DEVICES = ("auto", "cpu", "cuda", "mps")
-STRATEGIES = ("auto", "ddp")
+
+_PROTOCOL = "protocol."  # begins the names of protocol fields among the options
 
 
 class Parser(ArgumentParser):
     """Answers wrong arguments in one line."""
 
-    def error(self, message: str, ex: Exception | None = None) -> None:
-        message = " ".join(str(message).split()).rstrip(".")
-        if wrong := re.match(r"unrecognized arguments: (--[\w.]+)", message):
+    def error(self, message: str) -> NoReturn:
+        message = " ".join(message.split()).rstrip(".")
+        if wrong := re.match(r"unrecognized arguments: (--[\w.-]+)", message):
             close = get_close_matches(wrong[1], self._option_string_actions, n=3)
             message += f"; did you mean {', '.join(close)}?" if close else ""
-        raise UsageError(f"{message}; `{self.prog.replace('[options] ', '')} --help` shows how")
+        raise UsageError(f"{message}; `{self.prog} --help` shows how")
 
 
-def make_parser() -> Parser:
-    parser = Parser(
-        prog="python -m benchmarks",
-        description="CNNs under one shared protocol.",
-        allow_abbrev=False,
-    )
-    verbs = parser.add_subcommands(dest="verb")
-    folders = {
-        "--results": (str, "results", "folder, or URL such as s3://bucket/results"),
-        "--data_dir": (Path, Path(os.environ.get("DATA_DIR", "data")), "folder"),
-    }
+def make_parser() -> tuple[Parser, dict[str, Parser]]:
+    """The parser, and that of each verb."""
+    parser = Parser(prog="python -m benchmarks", description="CNNs under one shared protocol.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
 
-    def verb(name: str, summary: str, *options: str) -> Parser:
-        sub = Parser(description=summary, allow_abbrev=False)
-        for option in options:
-            kind, default, meaning = folders[option]
-            sub.add_argument(option, type=kind, default=default, help=meaning)
-        verbs.add_subcommand(name, sub, help=summary)
+    def verb(name: str, summary: str, *shared: str, **options: Any) -> Parser:
+        sub = verbs.add_parser(
+            name, help=summary, description=summary, allow_abbrev=False, **options
+        )
+        for option in shared:
+            sub.add_argument(option, **_SHARED[option])
         return sub
 
     verb("list", "show every model; * marks the canonical member of its architecture")
 
-    describe = verb("describe", "say what a model is and costs, layer by layer", "--results")
-    describe.add_argument("model", type=str, nargs="?", help="a name, as of `run --models`")
+    describe = verb("describe", "show what a model is and costs, layer by layer", "--results")
+    describe.add_argument("model", nargs="?", help="a name, as in `run --models`")
     describe.add_argument("--all", action="store_true", help="compare every model, in --results")
     describe.add_argument(
         "--image-size",
         type=int,
-        help="height and width in px; by default, like the next two, "
-        "as for the published figures, or else 1 x 224 x 224 and 10 classes",
+        help="height and width in px; the default, like that of the next two, is the published "
+        "figures' or else 1 x 224 x 224 and 10 classes",
     )
     describe.add_argument("--channels", type=int, help="channels of the image")
     describe.add_argument("--classes", type=int, help="number of logits")
 
-    data = verb("data", "find, or fetch, and verify a dataset", "--data_dir")
-    data.add_argument("--dataset", type=str, default="fashion_mnist")
+    verb("data", "find, or fetch, and verify a dataset", "--dataset", "--data-dir")
 
-    run = verb("run", "train models under one protocol and report", "--results", "--data_dir")
-    run.add_argument("--models", type=str, default="all", help="all, names, wildcards; by commas")
-    run.add_argument("--dataset", type=str, default="fashion_mnist")
-    run.add_argument("--seeds", type=str, default="0", help="whole numbers, by commas")
-    run.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
-    run.add_argument("--devices", type=int, default=1, help="of each node, for one run")
-    run.add_argument("--num-nodes", type=int, default=1, help="machines, for one run")
-    run.add_argument("--strategy", type=str, default="auto", help=", ".join(STRATEGIES))
-    run.add_argument("--executor", type=str, default="local", help=", ".join(EXECUTORS))
-    run.add_argument(
-        "--jobs",
-        type=int,
-        default=None,
-        help="runs at a time on a machine, sharing its threads; by default 1, with ray one a GPU",
+    run = verb(
+        "run",
+        "train models under one protocol and report",
+        *("--models", "--dataset", "--device", "--force", "--results", "--data-dir"),
+        epilog=f"fields of a protocol:\n\n{getdoc(Protocol)}",
+        formatter_class=RawDescriptionHelpFormatter,
     )
-    run.add_argument("--timeout", type=float, default=None, help="seconds a run may take")
+    run.add_argument("--seeds", default="0", help="whole numbers, by commas")
+    run.add_argument("--devices", type=int, default=1, help="devices of each node for one run")
+    run.add_argument("--num-nodes", type=int, default=1, help="machines for one run")
+    run.add_argument("--strategy", default="auto", help=", ".join(STRATEGIES))
+    run.add_argument("--executor", default="local", help=", ".join(EXECUTORS))
+    run.add_argument(
+        "--jobs", type=int, help="runs at a time on a machine; by default 1, with ray one a GPU"
+    )
+    run.add_argument("--timeout", type=float, help="seconds a run may take")
     run.add_argument(
         "--checkpoint-seconds", type=float, default=30.0, help="between two within an epoch"
     )
-    run.add_argument("--study", type=str, default=None, help="a study to measure afterwards")
-    run.add_argument("--force", action="store_true", help="run again what has finished")
+    run.add_argument("--study", help="a study to measure afterwards")
     run.add_argument(
         "--protocol",
-        type=Protocol,
-        sub_configs=True,
+        default=protocols.AUTO,
         help=f"{protocols.AUTO} (the default), {', '.join(protocols.names())}, or a YAML file",
     )
+    for field in FIELDS:
+        run.add_argument(f"--{_PROTOCOL}{field}", metavar="VALUE", help="overrides this field")
 
-    study = verb("study", "measure one question of its own", "--results", "--data_dir")
-    study.add_argument("study", type=str, help=", ".join(studies.names()))
-    study.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
-    study.add_argument("--force", action="store_true", help="measure again")
-
-    peers = verb(
+    study = verb("study", "measure one question", "--device", "--force", "--results", "--data-dir")
+    study.add_argument("study", help=", ".join(studies.names()))
+    verb(
         "peers",
         "time our training loop against those others would write",
-        "--results",
-        "--data_dir",
+        *("--models", "--device", "--force", "--results", "--data-dir"),
     )
-    peers.add_argument("--models", type=str, default="all", help="all, names, wildcards; by commas")
-    peers.add_argument("--device", type=str, default="auto", help=", ".join(DEVICES))
-    peers.add_argument("--force", action="store_true", help="measure again")
-
     verb("report", "rebuild tables and plots from the records", "--results")
-    return parser
+    return parser, verbs.choices
 
 
-def parse(argv: list[str], auto: str = "quick") -> Namespace:
-    """Read the arguments. `run.protocol` becomes a Protocol, `run.protocol_name` its name.
+_SHARED: dict[str, dict] = {
+    "--results": {
+        "default": "results",
+        "help": "folder, or URL such as s3://bucket/results",
+    },
+    "--data-dir": {
+        "type": Path,
+        "default": Path(os.environ.get("DATA_DIR", "data")),
+        "help": "folder of datasets",
+    },
+    "--models": {"default": "all", "help": "all, names, wildcards; by commas"},
+    "--dataset": {"default": "fashion_mnist", "help": ", ".join(datamodules.NAMES)},
+    "--device": {"default": "auto", "help": ", ".join(DEVICES)},
+    "--force": {"action": "store_true", "help": "do again what has finished"},
+}
 
-    `results` becomes a path, or the `UPath` of a URL.
 
-    Args:
-        argv: the arguments.
-        auto: the protocol that `auto` stands for.
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    for seed in _split(text):
+        if not seed.isdecimal():
+            raise UsageError(f"seed {seed!r} is not a whole number from 0 to 2**32 - 1")
+    return tuple(dict.fromkeys(map(int, _split(text))))
+
+
+def parse(argv: list[str]) -> Namespace:
+    """Read the arguments; those of the verb `run` include the checked `config`.
 
     Raises:
         UsageError: wrong arguments.
     """
-    argv = list(argv)
-    asked = protocols.AUTO
-    if argv[:1] == ["run"]:
-        asked, argv = _take_protocol(argv)
-        name = auto if asked == protocols.AUTO else asked
-        argv[1:1] = ["--protocol", str(protocols.find(name))]
-    parser = make_parser()
-    args = parser.parse_args(argv)
-    _check_names(args[args.verb])
+    parser, verbs = make_parser()
+    args, unrecognized = parser.parse_known_args(argv)
+    if unrecognized:
+        verbs[args.verb].error(f"unrecognized arguments: {' '.join(unrecognized)}")
+    if "results" in args:
+        args.results = open_folder(args.results)
+    if "models" in args:
+        args.models = _split(args.models)
     if args.verb == "run":
-        args.run.protocol.pop("__path__")
-        args = parser.instantiate(args)
-        args.run.seeds = _seeds(args.run.seeds)
-        given = [
-            f.name
-            for f in fields(Protocol)
-            if any(re.match(rf"--protocol\.{f.name}(=|\.|$)", a) for a in argv)
-        ]
-        args.run.protocol = args.run.protocol.with_shared(given)
-        suffixes = [f"+{field}={getattr(args.run.protocol, field)}" for field in given]
-        title = Path(name).stem + "".join(suffixes)
-        # It names a folder, and must not be too long for a file system.
-        args.run.protocol_name = re.sub(r"[^\w.=+-]+", "-", title)[:120]
-        args.run.auto = asked == protocols.AUTO
-    options = args[args.verb]
-    if "results" in options:
-        options.results = storage.open_folder(options.results)
+        args.config = _sweep_config(args)
+    if "device" in args:
+        Placement(device=args.device)
+    if getattr(args, "study", None) not in (None, *studies.names()):
+        raise unknown("study", args.study, studies.names())
+    if args.verb == "data" and args.dataset not in datamodules.NAMES:
+        raise unknown("dataset", args.dataset, datamodules.NAMES)
     return args
 
 
-def _check_names(options: Namespace) -> None:
-    """Refuse unknown names before anything heavy is imported."""
-    known = {
-        "dataset": datamodules.NAMES,
-        "device": DEVICES,
-        "executor": EXECUTORS,
-        "strategy": STRATEGIES,
-        "study": studies.names(),
+def _sweep_config(args: Namespace) -> SweepConfig:
+    options: dict[str, Any] = {k: value for k, value in vars(args).items() if value is not None}
+    overrides = {
+        name.removeprefix(_PROTOCOL): value
+        for name, value in options.items()
+        if name.startswith(_PROTOCOL)
     }
-    for kind, choices in known.items():
-        if options.get(kind) is not None and options[kind] not in choices:
-            raise unknown(kind, options[kind], choices)
-    for kind in ("devices", "num_nodes", "jobs", "timeout"):
-        if options.get(kind) is not None and not options[kind] > 0:
-            raise UsageError(f"--{kind.replace('_', '-')} must be above 0")
-    if not options.get("checkpoint_seconds", 0.0) >= 0:
-        raise UsageError("--checkpoint-seconds must be at least 0")
-
-
-def _seeds(values: str) -> list[int]:
-    seeds = [value.strip() for value in values.split(",")]
-    for value in seeds:
-        if not value.isdecimal() or int(value) >= 2**32:
-            raise UsageError(f"seed {value!r} is not a whole number from 0 to 2**32 - 1")
-    return list(dict.fromkeys(map(int, seeds)))
-
-
-def _take_protocol(argv: list[str]) -> tuple[str, list[str]]:
-    """The value of --protocol, which may be a name, and the arguments without it."""
-    rest, name = [], protocols.AUTO
-    arguments = iter(argv)
-    for argument in arguments:
-        option, equals, value = argument.partition("=")
-        if option == "--protocol":
-            name = value if equals else next(arguments, "")
-        else:
-            rest.append(argument)
-    return name, rest
+    protocol, name = None, protocols.AUTO
+    if args.protocol != protocols.AUTO:
+        protocol = Protocol.load(args.protocol, overrides)
+        name = protocol.title(args.protocol, overrides)
+    else:
+        Protocol.load("quick", overrides)  # any protocol tells whether the overrides are valid
+    placed = ("device", "devices", "num_nodes", "strategy")
+    asked = ("models", "dataset", "executor", "jobs", "timeout", "checkpoint_seconds")
+    return SweepConfig(
+        protocol=protocol,
+        protocol_name=name,
+        overrides=overrides,
+        placement=Placement(**{option: options[option] for option in placed}),
+        seeds=_seeds(args.seeds),
+        **{option: getattr(args, option) for option in (*asked, "force", "results", "data_dir")},
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb. Exit status: 0 done, 1 a run failed, 2 it could not be served, 130 Ctrl-C."""
-    argv = sys.argv[1:] if argv is None else argv
+    """Run one verb. Exit status: 0 done, 1 a run failed, 2 it cannot be served, 130 Ctrl-C."""
     try:
-        args = parse(argv)
+        args = parse(sys.argv[1:] if argv is None else argv)
     except UsageError as error:
         return _refuse(error)
-    # To be told to terminate is to be interrupted: what has finished is kept and said.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return _execute(args, argv)
-    except KeyboardInterrupt as interrupt:
-        print("\ninterrupted", *interrupt.args, sep="; ", file=sys.stderr)
-        return INTERRUPTED
-
-
-def _execute(args: Namespace, argv: list[str]) -> int:
     from benchmarks import commands
 
+    # SIGTERM interrupts as Ctrl-C does: what has finished is kept and reported.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if args.verb == "run" and args.run.auto:
-            args = parse(argv, auto=commands.auto_protocol(args.run.device, args.run.executor))
         return commands.execute(args)
     except commands.FORESEEN as error:
         return _refuse(error)
+    except KeyboardInterrupt as interrupt:
+        print("\ninterrupted", *interrupt.args, sep="; ", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _refuse(error: Exception) -> int:

@@ -1,10 +1,8 @@
-"""What the verbs do. Only those that draw or train import what that takes."""
+"""The verbs carried out. Each imports only what it needs."""
 
 import sys
-from importlib.util import find_spec
+from argparse import Namespace
 from typing import TYPE_CHECKING
-
-from jsonargparse import Namespace
 
 import datamodules
 import lit_models
@@ -16,6 +14,7 @@ from datamodules import DataError
 
 if TYPE_CHECKING:
     from benchmarks.execution.executor import Executor
+    from benchmarks.planning.sweep_config import SweepConfig
 
 # Errors that are answered in one line: the message says what was wrong and what to do.
 FORESEEN = (UsageError, lit_models.ModelError, DataError)
@@ -34,7 +33,7 @@ def describe(args: Namespace) -> int:
     from lit_models.analysis import model_summary
 
     for option in ("image_size", "channels", "classes"):
-        if args[option] is not None and args[option] < 1:
+        if (value := getattr(args, option)) is not None and value < 1:
             raise UsageError(f"--{option.replace('_', '-')} must be at least 1")
     if bool(args.model) == args.all:
         raise UsageError("describe takes the name of a model, or --all")
@@ -73,91 +72,54 @@ def data(args: Namespace) -> int:
 def run(args: Namespace) -> int:
     from benchmarks.execution import followers, rendezvous
     from benchmarks.execution.sweep import Interrupted, sweep
-    from benchmarks.planning.plan import check_task, plan, settings_by_model
-    from benchmarks.records.record import OK, RecordStore
+    from benchmarks.planning.plan import plan
+    from benchmarks.records.record import OK
+    from benchmarks.records.store import RecordStore
     from benchmarks.report.rebuild import rebuild as rebuild_report
 
-    if args.executor == "ray" and find_spec("ray") is None:
-        raise UsageError("the executor ray needs Ray; install it by `pip install ray`")
-    everything = args.protocol.models or None
-    models = lit_models.select(_patterns(args), everything, datamodules.TASKS[args.dataset])
-    check_task(models, args.dataset)
-    settings = settings_by_model(models, args.protocol)
-    device = _device(args.device, args.executor)
-    if args.devices * args.num_nodes > 1 and args.executor != "local":
-        raise UsageError("several devices share a run only where --executor is local")
-    if args.executor == "local":
-        environment.check_devices(device, args.devices)
-    node_rank = rendezvous.node_rank(args.num_nodes)
-    if (args.jobs or 1) > 1 < args.num_nodes:
-        raise UsageError("--jobs must be 1 where several nodes share a run")
-    if args.auto:
-        print(f"protocol auto: {args.protocol_name}, since the device is {device}")
-    folder = args.results / args.dataset / args.protocol_name
-    check_writable(folder)
-    dataset = datamodules.load(args.dataset, args.data_dir)
-    args.protocol.check_examples(len(dataset.train_labels), dataset.name)
-
-    specs = plan(
-        settings,
-        dataset,
-        args.protocol,
-        args.protocol_name,
-        args.seeds,
-        device,
-        args.devices,
-        args.num_nodes,
-        args.strategy,
-    )
-    store, executor = RecordStore(args.results), _executor(args, device)
+    config = args.config.resolved()
+    node_rank = rendezvous.node_rank(config.placement.num_nodes)
+    if args.config.protocol is None:
+        device = config.placement.device
+        print(f"protocol auto: {config.protocol_name}, since the device is {device}")
+    check_writable(config.folder)
+    dataset = datamodules.load(config.dataset, config.data_dir)
+    config.check_data(dataset)
+    specs, store, executor = plan(config, dataset), RecordStore(config.results), _executor(config)
     if node_rank > 0:
         records = followers.follow(specs, store, executor)
         return 0 if all(record.status == OK for record in records) else 1
     try:
-        with followers.leading(args.num_nodes):
-            records = sweep(specs, store, executor, args.force)
+        with followers.leading(config.placement.num_nodes):
+            records = sweep(specs, store, executor, config.force)
     except Interrupted:
-        if list((folder / "runs").glob("*.json")):
-            print(f"\n{rebuild_report(folder)}\nwritten to {folder}")
+        if list((config.folder / "runs").glob("*.json")):
+            print(f"\n{rebuild_report(config.folder)}\nwritten to {config.folder}")
         raise
-    print(f"\n{rebuild_report(folder)}\nwritten to {folder}")
+    print(f"\n{rebuild_report(config.folder)}\nwritten to {config.folder}")
     if args.study is not None:
         study(args)
     return 0 if all(record.status == OK for record in records) else 1
 
 
-def auto_protocol(device: str, executor: str = "local") -> str:
-    """`standard` where there is an accelerator, `quick` where there is none."""
-    return "quick" if _device(device, executor) == "cpu" else "standard"
+def _executor(config: "SweepConfig") -> "Executor":
+    from benchmarks.planning.plan import RunOptions
 
+    options = RunOptions(
+        config.data_dir,
+        jobs=config.jobs or 1,
+        checkpoint_seconds=config.checkpoint_seconds,
+        progress_bar=sys.stdout.isatty(),
+    )
+    if config.executor == "local":
+        from benchmarks.execution.local import LocalExecutor
 
-def _device(name: str, executor: str) -> str:
-    """The device type to train on, which a cluster may have though this machine has not."""
-    if executor == "ray" and name != "auto":
-        return name
-    return environment.resolve_device(name)
+        return LocalExecutor(options, config.timeout)
+    from benchmarks.execution.ray import RayExecutor
 
-
-def _executor(args: Namespace, device: str) -> "Executor":
-    limits = {"timeout": args.timeout, "checkpoint_seconds": args.checkpoint_seconds}
-    if args.executor == "ray":
-        from benchmarks.execution.ray import RayExecutor
-
-        executor = RayExecutor(args.data_dir, device, args.jobs, **limits)
-        print(executor)
-        return executor
-    from benchmarks.execution.local import LocalExecutor
-
-    progress_bar = sys.stdout.isatty()
-    jobs = args.jobs or 1
-    return LocalExecutor(args.data_dir, jobs=jobs, progress_bar=progress_bar, **limits)
-
-
-def _patterns(args: Namespace) -> list[str]:
-    patterns = [pattern.strip() for pattern in args.models.split(",") if pattern.strip()]
-    if not patterns:
-        raise UsageError("--models names nothing")
-    return patterns
+    executor = RayExecutor(options, config.placement.device, config.jobs, config.timeout)
+    print(executor)
+    return executor
 
 
 def peers(args: Namespace) -> int:
@@ -166,7 +128,7 @@ def peers(args: Namespace) -> int:
     device = environment.resolve_device(args.device)
     folder = args.results / "studies" / "peers"
     check_writable(folder)
-    print(study.run(folder, device, args.force, args.data_dir, _patterns(args)))
+    print(study.run(folder, device, args.force, args.data_dir, args.models))
     print(f"written to {folder}")
     return 0
 
@@ -181,7 +143,7 @@ def study(args: Namespace) -> int:
 
 
 def rebuild(args: Namespace) -> int:
-    from benchmarks.records.record import RecordStore
+    from benchmarks.records.store import RecordStore
     from benchmarks.report.rebuild import rebuild as rebuild_report
 
     comparisons = RecordStore(args.results).folders()
@@ -209,4 +171,4 @@ def execute(args: Namespace) -> int:
         "peers": peers,
         "report": rebuild,
     }
-    return verbs[args.verb](args[args.verb])
+    return verbs[args.verb](args)

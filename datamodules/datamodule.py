@@ -56,8 +56,8 @@ class DeviceResidentDataModule(L.LightningDataModule):
         self.device, self.group_size = device, 1
         self._image_size, self._normalize = image_size, normalize
         # (x / 255 - mean) / std as one multiplication and one addition
-        mean = torch.tensor(dataset.mean if normalize else [0.0] * dataset.channels)
-        std = torch.tensor(dataset.std if normalize else [1.0] * dataset.channels)
+        statistics = (dataset.mean, dataset.std) if normalize else ([0.0], [1.0])
+        mean, std = map(torch.tensor, statistics)
         self._scale = (1 / (255 * std)).view(1, -1, 1, 1).to(device)
         self._shift = (-mean / std).view(1, -1, 1, 1).to(device)
 
@@ -83,9 +83,8 @@ class DeviceResidentDataModule(L.LightningDataModule):
         self.train_batches.rank_slice = chosen
 
     def train_dataloader(self) -> DeviceLoader | BatchGroups:
-        if self.group_size == 1:
-            return self.train_batches
-        return BatchGroups(self.train_batches, self.group_size)
+        batches, size = self.train_batches, self.group_size
+        return batches if size == 1 else BatchGroups(batches, size)
 
     def test_dataloader(self) -> DeviceLoader:
         batches = self._test_batches()
@@ -121,16 +120,16 @@ def _split(
 ) -> tuple[Batch, Batch]:
     """The training examples, and the held-out examples or else the test set."""
     images, labels = dataset.train_images, dataset.train_labels
+    available = len(labels) - validation_examples
+    count = available if train_examples is None else train_examples
+    if not 0 < count <= available:
+        raise ValueError(
+            f"{count:,} training and {validation_examples:,} validation examples requested, "
+            f"but {dataset.name} has {len(labels):,}"
+        )
     # One order for all seeds, so that every run trains on, and holds out, the same examples.
     order = torch.randperm(len(labels), generator=generator(SUBSET))
-    if train_examples is None:
-        train_examples = len(order) - validation_examples
-    if not 0 < train_examples <= len(order) - validation_examples:
-        raise ValueError(
-            f"{train_examples:,} training and {validation_examples:,} validation examples "
-            f"requested, but {dataset.name} has {len(order):,}"
-        )
-    held_out, chosen = order[:validation_examples], order[validation_examples:][:train_examples]
+    held_out, chosen = order[:validation_examples], order[validation_examples:][:count]
     train = images[chosen], labels[chosen]
     if validation_examples:
         return train, (images[held_out], labels[held_out])

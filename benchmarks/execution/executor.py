@@ -1,36 +1,45 @@
-"""Who carries out a plan: this machine (`local`), or a cluster (`ray`).
+"""The interface between the sweep and whoever carries out its runs: `local` or `ray`.
 
-An executor takes runs while it has fewer than `jobs`, and hands back what each left behind; it
-writes nothing but checkpoints. Records, locks and the progress are the sweep's.
+An executor writes nothing but checkpoints. Records, locks and progress are the sweep's.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.planning.plan import RunSpec
+from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import RunRecord
 
 Outcome = tuple[RunSpec, RunRecord | None]
 
 
 class Executor(Protocol):
-    """What the sweep asks of whoever carries out its runs.
+    """Carries out runs, at most `jobs` at a time.
 
-    `jobs`: runs at a time. `shows_steps`: a run draws a bar of its own.
+    `options` are those of every run; None: they depend on the node. `shows_steps` tells whether a
+    run draws a progress bar of its own.
     """
 
     jobs: int
     shows_steps: bool
 
-    def start(self, spec: RunSpec, checkpoint: Path) -> None:
-        """Begin a run, from its checkpoint if there is one."""
+    @property
+    def options(self) -> RunOptions | None: ...
+
+    def start(self, spec: RunSpec, checkpoint: Path, previous: RunRecord | None = None) -> None:
+        """Begin a run, from its checkpoint if there is one.
+
+        Args:
+            spec: the run.
+            checkpoint: the file of its checkpoint.
+            previous: the record of the same training, which is then only timed again.
+        """
 
     def wait(self, seconds: float) -> Iterable[Outcome]:
-        """The runs that ended, waiting so long for the first; None: stopped, no record."""
+        """The runs that have ended, at the latest after so many seconds; None: no record."""
 
     def stop(self) -> None:
-        """Ask every run to close its step, to save and to leave."""
+        """Ask every run to finish its step, save and end."""
 
     def kill(self) -> None:
         """End every run at once."""

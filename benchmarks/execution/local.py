@@ -1,4 +1,4 @@
-"""Runs on this machine, each in a fresh process of its own."""
+"""Runs on this machine, each in a fresh process."""
 
 import multiprocessing
 import os
@@ -6,76 +6,48 @@ import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from multiprocessing import connection, forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from benchmarks.execution import processes
 from benchmarks.execution.executor import Outcome
-from benchmarks.planning.plan import DDP, RunSpec
+from benchmarks.planning.plan import RunOptions, RunSpec
+from benchmarks.planning.sweep_config import DDP
 from benchmarks.records.record import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
-from benchmarks.training.callbacks.checkpoints import SECONDS, StoppedError
 from benchmarks.training.callbacks.divergence import DivergedError
-from benchmarks.training.callbacks.peak_memory import is_out_of_memory
+from benchmarks.training.callbacks.stop_signal import StoppedError
+from benchmarks.training.out_of_memory import is_out_of_memory
 from datamodules import DataError
 from lit_models import ModelError
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What every run of a sweep is given that does not change its numbers.
-
-    Args:
-        data_dir: the data folder.
-        jobs: runs at a time.
-        threads: of each run.
-        checkpoint_seconds: time between two checkpoints within an epoch.
-        progress_bar: show the steps of a run, under the bar of the sweep.
-    """
-
-    data_dir: Path
-    jobs: int
-    threads: int
-    checkpoint_seconds: float = SECONDS
-    progress_bar: bool = False
-
-
 class LocalExecutor:
-    """Runs as processes of this machine, `jobs` at a time, the threads divided among them.
+    """Runs as processes of this machine, the threads divided among them.
 
     Args:
-        data_dir: the data folder.
-        jobs: runs at a time.
-        timeout: seconds a run may take before it is killed; None: as long as it likes.
-        checkpoint_seconds: time between two checkpoints within an epoch.
-        progress_bar: show the steps of a run, if there is but one at a time.
-        threads: of each run; None: those PyTorch takes, divided among the jobs.
+        options: of every run; `threads` 0: those of PyTorch, divided among the jobs.
+        timeout: seconds a run may take before it is killed; None: no limit.
     """
 
-    def __init__(
-        self,
-        data_dir: Path,
-        jobs: int = 1,
-        timeout: float | None = None,
-        checkpoint_seconds: float = SECONDS,
-        progress_bar: bool = False,
-        threads: int | None = None,
-    ) -> None:
-        self.jobs, self.timeout = jobs, timeout
-        self.shows_steps = progress_bar and jobs == 1
-        threads = threads or max(1, torch.get_num_threads() // jobs)
-        self._options = RunOptions(data_dir, jobs, threads, checkpoint_seconds, self.shows_steps)
+    def __init__(self, options: RunOptions, timeout: float | None = None) -> None:
+        threads = options.threads or max(1, torch.get_num_threads() // options.jobs)
+        self.jobs, self.timeout = options.jobs, timeout
+        self.shows_steps = options.progress_bar and options.jobs == 1
+        self.options = replace(options, threads=threads, progress_bar=self.shows_steps)
         self._workers: list[_Worker] = []
         self._stopping = False
 
-    def start(self, spec: RunSpec, checkpoint: Path) -> None:
+    def start(self, spec: RunSpec, checkpoint: Path, previous: RunRecord | None = None) -> None:
         context = _context()
         receiver, sender = context.Pipe(duplex=False)
-        arguments = (spec, checkpoint, self._options, sender, time.time())
-        process = context.Process(target=_run, args=arguments)
+        arguments = (spec, self.options, checkpoint, time.time(), previous)
+        process = context.Process(target=_run, args=(sender, *arguments))
         process.start()
         sender.close()
         deadline = time.monotonic() + self.timeout if self.timeout else float("inf")
@@ -109,7 +81,7 @@ class LocalExecutor:
             try:
                 record = worker.receiver.recv()
             except (EOFError, OSError):
-                record = None  # it died before it had sent one
+                record = None  # the process ended before it sent one
             worker.process.join(processes.SECONDS_TO_EXIT)
         worker.process.kill()
         worker.process.join()
@@ -130,19 +102,19 @@ class LocalExecutor:
 @dataclass(frozen=True, eq=False)
 class _Worker:
     spec: RunSpec
-    process: multiprocessing.Process
+    process: BaseProcess
     receiver: connection.Connection
     deadline: float
 
 
 @cache
-def _context() -> multiprocessing.context.BaseContext:
+def _context() -> Any:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    # Imports are paid for once: each run is forked from a server that has them all.
+    # The server has all imports, so a run forked from it pays for none.
     context.set_forkserver_preload(["benchmarks.run"])
     if context.get_start_method() == "forkserver":
-        # A signal may reach every process of the terminal; the parent answers for all.
+        # A terminal signals all its processes; this one answers for the server.
         numbers = (signal.SIGINT, signal.SIGTERM)
         handlers = [signal.signal(number, signal.SIG_IGN) for number in numbers]
         forkserver.ensure_running()
@@ -151,30 +123,16 @@ def _context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _run(
-    spec: RunSpec,
-    checkpoint: Path,
-    options: RunOptions,
-    sender: connection.Connection,
-    decided_at: float,
-) -> None:
-    """What a process of a run does: train, and send the record."""
+def _run(sender: connection.Connection, spec: RunSpec, options: RunOptions, *args: Any) -> None:
+    """Train in this process, and send the record."""
     processes.begin()
     from benchmarks.execution.launcher import RankKilledError, launch
     from benchmarks.run import train
 
     torch.set_num_threads(options.threads)
-    carry_out = partial(launch, train) if spec.strategy == DDP else train
+    carry_out = partial(launch, train) if spec.placement.strategy == DDP else train
     try:
-        record = carry_out(
-            spec,
-            options.data_dir,
-            options.progress_bar,
-            checkpoint,
-            options.checkpoint_seconds,
-            options.jobs,
-            decided_at,
-        )
+        record = carry_out(spec, options, *args)
     except StoppedError:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -189,5 +147,5 @@ def _run(
     sender.send(record)
 
 
-def last_line(error: Exception) -> str:
+def last_line(error: BaseException) -> str:
     return traceback.format_exception_only(error)[-1].strip()

@@ -1,45 +1,50 @@
-"""A plan carried out in sight of the user: a bar on a terminal, plain lines in a log."""
+"""Carries out a plan: each run once, cached, locked and recorded."""
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from types import FrameType
 
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from benchmarks.execution.executor import Executor
+from benchmarks.execution.progress import Progress, outcome
+from benchmarks.planning.fingerprint import difference
 from benchmarks.planning.plan import RunSpec
-from benchmarks.records.record import FAILED, OK, RecordStore, RunRecord
+from benchmarks.records.record import FAILED, OK, RunRecord
 from benchmarks.records.storage import reason
+from benchmarks.records.store import RecordStore
 
-# Terminal codes: Lightning leaves the bars of a run behind, which the next line would overlap.
-SAVE_CURSOR, ERASE_SINCE = "\r\x1b7", "\x1b8\x1b[J"
-
-TICK = 0.5  # seconds between two looks at signals and at the locks of others
+TICK = 0.5  # seconds between two checks of signals and of the locks of others
 
 
 class Interrupted(KeyboardInterrupt):
-    """The sweep was told to stop and did so in order: every run in progress is saved."""
+    """A signal stopped the sweep in order: every run in progress is saved."""
 
 
-@dataclass(eq=False)
 class _Run:
-    """A run that is due. `before`: the record it had when the sweep began."""
+    """A run to be carried out.
 
-    number: int
-    spec: RunSpec
-    lock: FileLock
-    before: RunRecord | None
+    Args:
+        spec: the run.
+        store: keeps its record.
+        trained: the record of a training whose speeds alone are out of date.
+        why: says why the run is not cached.
+    """
+
+    def __init__(
+        self, spec: RunSpec, store: RecordStore, trained: RunRecord | None, why: str
+    ) -> None:
+        self.spec, self.trained, self.why = spec, trained, why
+        self.lock, self.before = store.lock(spec), store.find(spec)
 
 
 def sweep(
     specs: list[RunSpec], store: RecordStore, executor: Executor, force: bool = False
 ) -> list[RunRecord]:
-    """Run what has not finished yet, and say what becomes of each run.
+    """Carry out the runs that have not finished yet, and report the outcome of each.
 
-    A run that another sweep has in hand is waited for, and taken over should that sweep die.
+    A run that another sweep has in hand is awaited, and taken over if that sweep dies.
 
     Args:
         specs: the plan.
@@ -48,25 +53,29 @@ def sweep(
         force: run again, from the start, what has finished.
 
     Returns:
-        The records in the order in which the runs ended, without those never begun.
+        The records in the order in which the runs ended, without those that never began.
 
     Raises:
-        Interrupted: after the first signal, with a sentence that says what is kept.
+        Interrupted: after the first signal; the message says what is kept.
         KeyboardInterrupt: after the second, likewise.
     """
-    records, due = [], []
+    records: list[RunRecord] = []
+    due: list[_Run] = []
     for spec in specs:
-        record = None if force else store.finished(spec)
-        if record is not None:
-            print(f"{spec.title}: cached, {_outcome(record)}")
-            store.tidy(spec, record)
-            records.append(record)
+        trained = None if force else store.finished(spec)
+        changed = _changed_timing(trained, spec, executor) if trained else ""
+        if trained and not changed:
+            print(f"{spec.title}: cached, {outcome(trained)}")
+            store.tidy(spec, trained)
+            records.append(trained)
+        elif trained:
+            due.append(_Run(spec, store, trained, f"timed again: {changed}"))
         else:
-            before = store.find(spec)
-            due.append(_Run(len(due) + 1, spec, store.lock(spec), before))
+            due.append(_Run(spec, store, None, _why(store, spec, force)))
     try:
-        with _Progress(len(due), executor.shows_steps) as progress, _signals(executor) as signals:
-            records.extend(_carry_out(due, store, executor, force, progress, signals))
+        titles = [run.spec.title for run in due]
+        with Progress(titles, executor.shows_steps) as progress, _signals(executor) as signals:
+            records.extend(_carry_out(due, store, executor, progress, signals, force=force))
     except KeyboardInterrupt as interrupt:
         done = sum(record.status == OK for record in records)
         kept = f"{done} of {len(specs)} runs are finished and kept in {store.root}"
@@ -74,22 +83,47 @@ def sweep(
     return records
 
 
+def _changed_timing(trained: RunRecord, spec: RunSpec, executor: Executor) -> str:
+    """What differs from the record in the inputs of its speeds, if they can be timed again."""
+    if spec.placement.num_nodes > 1:
+        return ""  # all nodes would have to hold the record
+    now = spec.timing_inputs(executor.options)
+    return difference({name: trained.speed.inputs.get(name) for name in now}, now)
+
+
+def _why(store: RecordStore, spec: RunSpec, force: bool) -> str:
+    """Why a run is done again; empty for one that was never done."""
+    last = store.latest(spec)
+    if last is None:
+        return ""
+    if force:
+        return "again: forced"
+    if last.setup.key != spec.key:
+        changed = difference(last.setup.inputs, spec.training_inputs)
+        return f"again: {changed}" if last.setup.inputs else "again: the last record has no inputs"
+    if last.status != OK:
+        return f"again: {last.status} before"
+    return "again: the last record is of another results folder"
+
+
 def _carry_out(
     due: list[_Run],
     store: RecordStore,
     executor: Executor,
-    force: bool,
-    progress: "_Progress",
+    progress: Progress,
     signals: list[int],
+    *,
+    force: bool,
 ) -> Iterator[RunRecord]:
-    waiting, running = list(due), {}
+    waiting: list[_Run] = list(due)
+    running: dict[str, _Run] = {}
     told = False
     try:
         while waiting or running:
             if signals and not told:
                 told = True
                 waiting.clear()
-                progress.say("stopping: steps are closed and saved; once more leaves at once")
+                progress.say("stopping after this step, which is saved; once more leaves at once")
             for run in list(waiting):
                 if len(running) == executor.jobs:
                     break
@@ -99,21 +133,22 @@ def _carry_out(
                 record = store.find(run.spec)
                 if record is not None and record != run.before:
                     run.lock.release()
-                    progress.ended(run, f"finished by another sweep, {_outcome(record)}")
+                    text = f"finished by another sweep, {outcome(record)}"
+                    progress.ended(run.spec.title, text)
                     yield record
                     continue
                 if force:
                     store.checkpoint(run.spec).unlink(missing_ok=True)
-                executor.start(run.spec, store.checkpoint(run.spec))
+                executor.start(run.spec, store.checkpoint(run.spec), run.trained)
                 running[run.spec.title] = run
-                progress.started(run)
+                progress.started(run.spec.title, run.why)
             if waiting and not running:
-                progress.waits(waiting[0])
+                progress.waits(waiting[0].spec.title)
             for spec, record in executor.wait(TICK):
                 run = running.pop(spec.title)
                 if record is not None:
-                    record = _keep(store, spec, record)
-                    progress.ended(run, _outcome(record))
+                    record = _keep(store, run, record)
+                    progress.ended(run.spec.title, outcome(record))
                     yield record
                 run.lock.release()
     finally:
@@ -130,24 +165,27 @@ def _acquire(lock: FileLock) -> bool:
     return True
 
 
-def _keep(store: RecordStore, spec: RunSpec, record: RunRecord) -> RunRecord:
+def _keep(store: RecordStore, run: _Run, record: RunRecord) -> RunRecord:
+    """Write a record; a training that stands outlives a failure to time it again."""
+    if run.trained and record.status != OK:
+        return record
     try:
-        store.write(spec, record)
+        return store.write(run.spec, record)
     except OSError as error:
         problem = f"its record cannot be written: {reason(error)}"
-        return RunRecord.of(spec, status=FAILED, error=problem)
-    return record
+        return RunRecord.of(run.spec, status=FAILED, error=problem)
 
 
 @contextmanager
 def _signals(executor: Executor) -> Iterator[list[int]]:
-    """The signals to stop that came; the second is a KeyboardInterrupt at once.
+    """The signals to stop that have arrived; the second raises KeyboardInterrupt at once.
 
-    The first may reach the runs too, which then end before the next look: the executor must know.
+    A terminal signals the runs too, which may then end before the sweep looks at them, so the
+    executor is told within the handler.
     """
     came: list[int] = []
 
-    def on_signal(number: int, frame: object) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         came.append(number)
         executor.stop()
         if len(came) > 1:
@@ -160,72 +198,3 @@ def _signals(executor: Executor) -> Iterator[list[int]]:
     finally:
         for number, handler in zip(numbers, handlers, strict=True):
             signal.signal(number, handler)
-
-
-class _Progress:
-    """Says what becomes of the runs; on a terminal above a bar, under which Lightning's moves."""
-
-    def __init__(self, total: int, shows_steps: bool) -> None:
-        self._total = total
-        self._on_terminal = sys.stdout.isatty()
-        self._has_inner_bar = self._on_terminal and shows_steps
-        self._is_inner_bar_shown = False
-        # Lightning shows the steps of the running process on the next line, position 2.
-        self._bar = tqdm(
-            total=total, unit="run", position=1, disable=not self._on_terminal, file=sys.stdout
-        )
-        self._awaited: set[int] = set()
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
-
-    def started(self, run: _Run) -> None:
-        self._bar.set_description(run.spec.title)
-        if not self._on_terminal:
-            print(f"{self._start(run)} ...", flush=True)
-        self._begin_inner_bar()
-
-    def ended(self, run: _Run, outcome: str) -> None:
-        self._erase_inner_bar()
-        self._bar.write(f"{self._start(run)}: {outcome}", file=sys.stdout)
-        self._bar.update()
-
-    def waits(self, run: _Run) -> None:
-        if run.number not in self._awaited:
-            self._awaited.add(run.number)
-            self.say(f"{self._start(run)}: another sweep runs it, waiting")
-
-    def say(self, line: str) -> None:
-        was_shown = self._is_inner_bar_shown
-        self._erase_inner_bar()
-        self._bar.write(line, file=sys.stdout)
-        if was_shown:
-            self._begin_inner_bar()
-
-    def _begin_inner_bar(self) -> None:
-        if self._has_inner_bar:
-            print(SAVE_CURSOR, end="", flush=True)
-            self._is_inner_bar_shown = True
-
-    def _erase_inner_bar(self) -> None:
-        if self._is_inner_bar_shown:
-            print(ERASE_SINCE, end="", flush=True)
-            self._is_inner_bar_shown = False
-
-    def _start(self, run: _Run) -> str:
-        return f"[{run.number}/{self._total}] {run.spec.title}"
-
-
-def _outcome(record: RunRecord) -> str:
-    if record.status != OK:
-        return f"{record.status}: {record.error}"
-    split = "test" if record.validation_accuracy is None else "validation"
-    scores = f"{split} accuracy {getattr(record, f'{split}_accuracy'):.3f}"
-    if (mean_iou := getattr(record, f"{split}_mean_iou")) is not None:
-        scores += f", mean IoU {mean_iou:.3f}"
-    speed = f"{record.examples_per_sec:,.0f} examples/sec, {record.fit_seconds:.0f} s"
-    resumed = ", resumed" if record.resumed else ""
-    return f"{scores}, {speed}{resumed}"

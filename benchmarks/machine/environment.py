@@ -1,9 +1,11 @@
-"""What machine, which versions, which commit: stamped on every record."""
+"""The machine, the versions and the commit that a record names."""
 
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,10 +16,10 @@ PACKAGES = ("benchmarks", "datamodules", "lit_models")
 
 
 def resolve_device(name: str) -> str:
-    """The device type to train on; `auto` is the accelerator where there is one.
+    """The type of device to train on; `auto` is the accelerator if there is one.
 
     Raises:
-        UsageError: no such device on this machine.
+        UsageError: this machine has no such device.
     """
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     available = ["cpu"] if accelerator is None else ["cpu", accelerator.type]
@@ -29,30 +31,35 @@ def resolve_device(name: str) -> str:
 
 
 def resolve_precision(name: str, device: str) -> str:
-    """The precision to train in; `auto` is bf16-mixed where the hardware has bfloat16."""
+    """The precision to train in; `auto` is bf16-mixed where the hardware computes bfloat16."""
     if name != "auto":
         return name
-    # Other accelerators do not say whether they merely emulate it.
+    # Other accelerators do not tell whether they only emulate bfloat16.
     has_bfloat16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
 def check_devices(device: str, count: int) -> None:
-    """Refuse more devices than this machine has; on the CPU they are but processes.
+    """Check that this machine has so many devices; on the CPU, a device is a process.
 
     Raises:
-        UsageError: how many it has.
+        UsageError: it has fewer.
     """
     available = count if device == "cpu" else torch.accelerator.device_count()
     if count > available:
         raise UsageError(f"{count} devices asked for; this machine has {available} of {device}")
 
 
-def describe(device: torch.device, count: int = 1) -> dict[str, str | int | bool]:
-    """The columns of a record that say where and with what it was made, on how many devices."""
+def describe(device: torch.device, count: int = 1) -> dict[str, Any]:
+    """Device, settings, versions and commit, named as columns of the results.
+
+    Args:
+        device: one device of the run.
+        count: number of devices of the run.
+    """
     versions = {f"{name}_version": version(name) for name in ("torch", "lightning", "torchvision")}
     return {
-        "device": f"{count} x {_device_name(device)}" if count > 1 else _device_name(device),
+        "device": f"{count} x {device_name(device)}" if count > 1 else device_name(device),
         **versions,
         "python_version": platform.python_version(),
         **process_settings.settings(),
@@ -60,24 +67,35 @@ def describe(device: torch.device, count: int = 1) -> dict[str, str | int | bool
     }
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """The name of the device; that of a CPU includes the number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
+    if device.type == "mps":
+        return f"{_cpu_name()} GPU"
+    return f"{_cpu_name()}, {torch.get_num_threads()} threads"
+
+
+def hardware(device: torch.device) -> str:
+    """The CPU, and the accelerator if the device is one."""
+    return _cpu_name() if device.type == "cpu" else f"{device_name(device)} on {_cpu_name()}"
+
+
+@cache
+def _cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
-        name = next((value.strip() for key, _, value in lines if "model name" in key), name)
-    if device.type == "mps":
-        return f"{name} GPU"
-    return f"{name}, {torch.get_num_threads()} threads"
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def commit() -> str:
     """The commit of this code, marked where the code differs from it, or `unknown` outside git."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--", *(f":/{room}" for room in PACKAGES))
+        changed = _git("status", "--porcelain", "--", *(f":/{name}" for name in PACKAGES))
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{head}-dirty" if changed else head

@@ -1,4 +1,4 @@
-"""Settings that are chosen once, the same for every run of every net, and recorded."""
+"""Settings of a process, the same for every run of every net, and recorded."""
 
 import atexit
 import ctypes
@@ -14,35 +14,35 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def set_up() -> None:
-    """Set what can be set. It belongs before the first computation of a process."""
+    """Apply the settings. Call it before the first computation of a process."""
     if platform.libc_ver()[0] == "glibc":
-        # By default the memory of activations goes back to the system and is asked for again, in
-        # some processes at every step and in others never: thousands of page faults, or none.
+        # By default glibc returns the memory of activations to the system, in some processes at
+        # every step and in others never: thousands of page faults a step, or none.
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
         libc.mallopt(_M_MMAP_MAX, 0)
-    # What the libraries have made so far is there to stay: not to be searched for garbage before
-    # the end, when some (nanobind) report whatever of theirs is then not freed.
+    # Exempt objects created by imports from garbage collection. Undo it at exit, or nanobind
+    # reports leaks.
     gc.freeze()
     atexit.register(gc.unfreeze)
-    # Numbers too small to be normal take CPUs a hundred times as long, and mean nothing here.
+    # CPUs compute denormals a hundred times slower, and such small values have no effect here.
     torch.set_flush_denormal(True)
-    # 32-true is what it says; whoever wants tensor cores has bf16-mixed.
+    # 32-true means fp32, not TF32; bf16-mixed uses the tensor cores.
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
-    # Handing the backward pass to a thread of its own takes small nets a tenth of a step on a GPU.
+    # On a GPU, a backward pass in a thread of its own costs small nets a tenth of a step.
     torch.autograd.set_multithreading_enabled(False)
 
 
 def quieten() -> None:
-    """Leave out what Lightning says of its own defaults; nothing here depends on them."""
+    """Suppress Lightning's hints about its defaults, on which nothing here depends."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
 
 
 def settings() -> dict[str, str | int | bool]:
-    """What `set_up` and the system have set, as PyTorch has it."""
+    """The settings in force, as PyTorch and the system report them."""
     subnormal = torch.tensor(torch.finfo(torch.float32).tiny) / 2
     affinity = getattr(os, "sched_getaffinity", lambda pid: ())(0)
     return {

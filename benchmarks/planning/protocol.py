@@ -1,11 +1,15 @@
-"""The protocol: everything about a training that is not the net, the data or the seed."""
+"""The protocol: everything about a training except the net, the data and the seed."""
 
 import dataclasses
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from math import inf
+import re
+from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic.dataclasses import dataclass
+from ruamel.yaml import YAML, YAMLError
 
 from benchmarks.errors import UsageError, unknown
 
@@ -13,27 +17,34 @@ FOLDER = Path(__file__).parent / "protocols"
 AUTO = "auto"
 
 
+def _refuse_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+_NUMBER = (BeforeValidator(_refuse_bool), Field(allow_inf_nan=False))
+Count = Annotated[int, BeforeValidator(_refuse_bool), Field(gt=0)]
+Positive = Annotated[float, *_NUMBER, Field(gt=0)]
+AtLeastZero = Annotated[float, *_NUMBER, Field(ge=0)]
+BelowOne = Annotated[float, *_NUMBER, Field(ge=0, lt=1)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """What a textbook protocol sets for one model.
+    """What a textbook protocol sets for one model; the fields are those of `Protocol`."""
 
-    Args:
-        image_size: height and width in pixels to which examples are resized.
-        batch_size: examples a step.
-        learning_rate: peak learning rate.
-    """
-
-    image_size: int
-    batch_size: int
-    learning_rate: float
+    image_size: Count
+    batch_size: Count
+    learning_rate: Positive
 
 
-_BY_MODEL = {field.name for field in dataclasses.fields(ModelSettings)}
+_BY_MODEL = {known.name for known in dataclasses.fields(ModelSettings)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class Protocol:
-    """The recipe all models of a comparison share.
+    """The recipe that all models of a comparison share.
 
     Args:
         image_size: height and width in pixels to which examples are resized.
@@ -41,45 +52,46 @@ class Protocol:
         batch_size: examples a step; the last batch of an epoch may be smaller.
         learning_rate: peak learning rate.
         train_examples: size of the training subset, the same for every model and seed; null: all.
-        validation_examples: training examples held out; if not 0, accuracy is measured on these
-            and the test set is not touched. For choosing a recipe.
+        validation_examples: training examples held out, for choosing a recipe. If not 0, accuracy
+            is measured on these, and the test set is not touched.
         optimizer: sgd or adamw (decoupled weight decay, Loshchilov & Hutter, 2019).
         momentum: momentum of sgd.
         beta2: decay of the second moment of adamw.
         weight_decay: weight decay of every parameter.
-        schedule: constant, or one_cycle (Smith & Topin, 2018): by step, along a cosine, up from a
-            25th of the learning rate and down to almost zero.
+        schedule: constant, or one_cycle (Smith & Topin, 2018): by step, along a cosine, from a
+            25th of the learning rate up to it, then down to almost zero.
         warmup: fraction of the steps in which one_cycle rises.
-        clip_norm: largest norm of the gradient over all parameters; null: not clipped.
+        clip_norm: largest norm of the gradient over all parameters; null: no clipping.
         init: default (PyTorch's), xavier (uniform, Glorot & Bengio, 2010) or lsuv
-            (data-dependent, Mishkin & Matas, 2016; see benchmarks/initialisation.py).
-        normalize: subtract the dataset's mean and divide by its standard deviation; otherwise
-            pixels lie in [0, 1].
+            (data-dependent, Mishkin & Matas, 2016; see benchmarks/training/initialisation.py).
+        normalize: subtract the dataset's mean and divide by its standard deviation; false: pixels
+            lie in [0, 1].
         augmentation: flip (horizontal, every second example), crop (shift by up to an eighth of
             the image, padded with zeros) and cutout (a square of half the image's side set to
             zero; DeVries & Taylor, 2017); training examples only.
-        precision: 32-true, bf16-mixed (autocast), or auto: bf16-mixed on GPUs that have it.
+        precision: 32-true, bf16-mixed (autocast), or auto: bf16-mixed on GPUs that support it.
         memory_format: layout of images and weights.
         compile: torch.compile the net, with CUDA graphs on a GPU.
         models: settings that differ by model; if given, only these models can be trained.
 
     Raises:
-        UsageError: a value that is impossible, named.
+        pydantic.ValidationError: a value that a field cannot take, or a field that is missing or
+            unknown.
     """
 
-    image_size: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    train_examples: int | None = None
-    validation_examples: int = 0
+    image_size: Count
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    train_examples: Count | None = None
+    validation_examples: Annotated[int, BeforeValidator(_refuse_bool), Field(ge=0)] = 0
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    momentum: float = 0.0
-    beta2: float = 0.999
-    weight_decay: float = 0.0
+    momentum: BelowOne = 0.0
+    beta2: BelowOne = 0.999
+    weight_decay: AtLeastZero = 0.0
     schedule: Literal["constant", "one_cycle"] = "constant"
-    warmup: float = 0.3
-    clip_norm: float | None = None
+    warmup: Annotated[float, *_NUMBER, Field(gt=0, lt=1)] = 0.3
+    clip_norm: Positive | None = None
     init: Literal["default", "xavier", "lsuv"] = "default"
     normalize: bool = True
     augmentation: tuple[Literal["flip", "crop", "cutout"], ...] = ()
@@ -88,33 +100,44 @@ class Protocol:
     compile: bool = False
     models: dict[str, ModelSettings] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for known in dataclasses.fields(self):
-            is_given = getattr(self, known.name) is not None
-            self._require(known.name, is_given or known.default is None, "given, and not null")
-        for field_name in ("image_size", "epochs", "batch_size", "learning_rate"):
-            values = [
-                getattr(settings, field_name, 1) for settings in (self, *self.models.values())
-            ]
-            self._require(field_name, all(0 < v < inf for v in values), "above 0")
-        for field_name in ("train_examples", "clip_norm"):
-            value = getattr(self, field_name)
-            self._require(field_name, value is None or 0 < value < inf, "above 0, or null")
-        for field_name in ("validation_examples", "weight_decay"):
-            self._require(field_name, 0 <= getattr(self, field_name) < inf, "at least 0")
-        for field_name in ("momentum", "beta2"):
-            self._require(field_name, 0 <= getattr(self, field_name) < 1, "at least 0 and below 1")
-        self._require("warmup", 0 < self.warmup < 1, "above 0 and below 1")
+    @classmethod
+    def load(cls, name: str, overrides: Mapping[str, str] | None = None) -> "Protocol":
+        """Read a protocol, and override single fields of it.
 
-    def _require(self, field_name: str, fulfilled: bool, rule: str) -> None:
-        if not fulfilled:
-            raise UsageError(f"protocol field {field_name} must be {rule}")
+        Args:
+            name: of a protocol of the suite, or the path of a YAML file.
+            overrides: YAML text by field; holds for every model, listed ones included.
+
+        Raises:
+            UsageError: no such protocol, or a file or value that is not valid.
+        """
+        path = _find(name)
+        overrides = overrides or {}
+        given = {known: _parse(text, f"--protocol.{known}") for known, text in overrides.items()}
+        values = _parse(path.read_text(encoding="utf-8"), str(path))
+        if not isinstance(values, dict):
+            raise UsageError(f"{path} must map the fields of a protocol to values")
+        try:
+            protocol = cls(**{**values, **given})
+        except ValidationError as error:
+            raise UsageError(f"protocol {name}: {_in_one_line(error)}") from None
+        except TypeError:  # a key of the file that is not a word
+            raise UsageError(f"{path} has a key that is not a field of a protocol") from None
+        shared = {known: getattr(protocol, known) for known in given if known in _BY_MODEL}
+        models = {m: dataclasses.replace(own, **shared) for m, own in protocol.models.items()}
+        return dataclasses.replace(protocol, models=models)
+
+    def title(self, name: str, overrides: Mapping[str, str]) -> str:
+        """The protocol's name with its overridden fields, as it names a folder of results."""
+        fields = [f"+{known}={getattr(self, known)}" for known in overrides]
+        # A file system limits the length of a name.
+        return re.sub(r"[^\w.=+-]+", "-", Path(name).stem + "".join(fields))[:120]
 
     def for_model(self, model: str) -> "Protocol":
         """The settings one model is trained with.
 
         Raises:
-            UsageError: the protocol lists models, and this is not among them.
+            UsageError: the protocol lists models, but not this one.
         """
         if not self.models:
             return self
@@ -125,10 +148,10 @@ class Protocol:
         return dataclasses.replace(self, models={}, **vars(self.models[model]))
 
     def check_examples(self, available: int, dataset: str) -> None:
-        """Refuse to take more training examples than a dataset has.
+        """Check that a dataset has as many training examples as the protocol takes.
 
         Raises:
-            UsageError: more training and validation examples asked for than there are.
+            UsageError: it has fewer.
         """
         asked = (self.train_examples or 1) + self.validation_examples
         if asked > available:
@@ -137,11 +160,8 @@ class Protocol:
                 f"{dataset} has {available:,}"
             )
 
-    def with_shared(self, fields: Iterable[str]) -> "Protocol":
-        """A copy in which these fields are the same for all models, listed ones included."""
-        shared = {name: getattr(self, name) for name in fields if name in _BY_MODEL}
-        models = {m: dataclasses.replace(own, **shared) for m, own in self.models.items()}
-        return dataclasses.replace(self, models=models)
+
+FIELDS = tuple(known.name for known in dataclasses.fields(Protocol))
 
 
 def names() -> list[str]:
@@ -149,20 +169,41 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def find(name: str) -> Path:
-    """The file of a protocol, by its name or by a path.
-
-    Raises:
-        UsageError: neither a known name nor a file that can be read.
-    """
+def _find(name: str) -> Path:
     if name in names():
         return FOLDER / f"{name}.yaml"
-    if Path(name).suffix in (".yaml", ".yml"):
-        if Path(name).is_file():
-            try:
-                Path(name).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise UsageError(f"protocol file {name!r} cannot be read: {error}") from None
-            return Path(name)
-        raise UsageError(f"no protocol file {name!r}; protocols at hand: {', '.join(names())}")
-    raise unknown("protocol", name, [AUTO, *names()])
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        raise unknown("protocol", name, [AUTO, *names()])
+    if not path.is_file():
+        raise UsageError(f"no protocol file {name!r}; the suite has {', '.join(names())}")
+    try:
+        path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"protocol file {name!r} cannot be read: {error}") from None
+    return path
+
+
+def _parse(text: str, source: str) -> Any:
+    """The value of YAML 1.2, in which `1e-3` is a number; a key given twice is refused."""
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError) as error:
+        problem = getattr(error, "problem", None) or error
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{source}{line}: {' '.join(str(problem).split())}") from None
+
+
+def _in_one_line(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        name = ".".join(map(str, problem["loc"]))
+        match problem["type"]:
+            case "unexpected_keyword_argument":
+                problems.append(str(unknown("field", name, FIELDS)))
+            case "missing" | "missing_keyword_only_argument":
+                problems.append(f"field {name} is missing")
+            case _:
+                problems.append(f"{name}: {problem['msg']}, not {problem['input']!r}")
+    return "; ".join(problems)

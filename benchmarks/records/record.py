@@ -1,128 +1,181 @@
-"""The record a run leaves, and the folder of them as a pandas frame."""
+"""The record of a run, composed of parts.
 
-import io
+Whatever makes a part documents its fields here; a new field is one line. The flat row of a record
+(`RunRecord.row`) has the fields of all parts and is a row of the results CSV.
+"""
+
+from __future__ import annotations
+
 import json
-import re
-import sys
-import uuid
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from filelock import FileLock
+from datamodules import CLASSIFICATION
 
-import lit_models
-from benchmarks.planning.plan import SINGLE_DEVICE, RunSpec, digest
-from benchmarks.records.storage import lock, quarantine, reason, scratch, write_atomic
+if TYPE_CHECKING:
+    from benchmarks.planning.plan import RunSpec
 
-# How a run ended: with numbers; with an error; with a loss that is not finite; by `--timeout`; by
-# a signal from outside, such as that of the system when memory runs out.
+SCHEMA = 2
+
+# How a run ended: well; with an error; with a loss that is not finite; by `--timeout`; by a signal
+# from outside, such as the system's when memory runs out.
 OK, FAILED, DIVERGED, TIMEOUT, KILLED = "ok", "failed", "diverged", "timeout", "killed"
+
+
+class NewerSchemaError(ValueError):
+    """A record that a later version of this suite wrote."""
 
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-@dataclass(kw_only=True)
+def _field(doc: str, unit: str = "", default: Any = None, **options: Any) -> Any:
+    """A field with its meaning and unit."""
+    if not options:
+        options["default"] = default
+    return field(**options, metadata={"doc": doc, "unit": unit})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What was run, made from the plan."""
+
+    model: str = _field("name of the net")
+    dataset: str = _field("name of the dataset")
+    task: str = _field("classification or segmentation", default=CLASSIFICATION)
+    protocol: str = _field("name of the protocol, with overridden fields")
+    seed: int = _field("seed of every random number")
+    image_size: int = _field("height and width of the images", "px")
+    batch_size: int = _field("examples a training step", "examples")
+    epochs: int = _field("passes over the training examples")
+    train_examples: int | None = _field("size of the training set", "examples")
+    precision: str = _field("32-true or bf16-mixed")
+    memory_format: str = _field("layout of images and weights")
+    compile: bool = _field("whether torch.compile compiled the net", default=False)
+    devices: int = _field("devices on each node", default=1)
+    num_nodes: int = _field("machines", default=1)
+    strategy: str = _field("single_device or ddp", default="single_device")
+    data_source: str | None = _field("where the dataset was found")
+    key: str = _field("hash of all that can change the accuracy")
+    protocol_digest: str = _field("hash of the protocol of all models")
+    data_digest: str = _field("hash of images, labels and normalisation")
+    settings: dict[str, Any] = _field("the protocol of this model", default_factory=dict)
+    inputs: dict[str, Any] = _field("what the key is a hash of, by name", default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """How well the net did. Accuracies are fractions of examples, or of pixels in segmentation."""
+
+    loss: float | None = _field("mean over the last epoch's training examples", "nats")
+    train_accuracy: float | None = _field("over the last epoch's training examples, in train mode")
+    test_accuracy: float | None = _field("over all test examples, after the last epoch")
+    validation_accuracy: float | None = _field("over the held-out examples, if there are any")
+    test_mean_iou: float | None = _field("mean over the classes of intersection over union")
+    validation_mean_iou: float | None = _field("the same over the held-out examples")
+    weights_digest: str | None = _field("hash of the trained weights")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What the net costs, counted rather than timed."""
+
+    parameters: int | None = _field("trainable numbers")
+    macs: int | None = _field("multiply-adds of convolutions and matrix products for one image")
+    train_flops: float | None = _field("FLOPs of the whole training, counted on a real step")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """How fast the net trains, and what bounds it (benchmarks/measurement)."""
+
+    examples_per_sec: float | None = _field("of the training loop on real data", "examples/s")
+    step_examples_per_sec: float | None = _field(
+        "of a bare PyTorch loop on one resident batch; median", "examples/s"
+    )
+    loop_efficiency: float | None = _field("the first over the second, timed in turns; median")
+    bound_by: str | None = _field("what takes most of the loop: net, data or framework")
+    textbook_examples_per_sec: float | None = _field(
+        "by the clock of Dive into Deep Learning, from batch to batch; median", "examples/s"
+    )
+    data_examples_per_sec: float | None = _field("of the batches alone; median", "examples/s")
+    reference_examples_per_sec: float | None = _field(
+        "of the reference workload, before and after the training; mean", "examples/s"
+    )
+    reference_drift: float | None = _field("change of that meanwhile; 0.05 is 5 %")
+    relative_speed: float | None = _field("examples_per_sec over reference_examples_per_sec")
+    flops_per_sec: float | None = _field("FLOPs of training a second", "FLOP/s")
+    utilisation: float | None = _field("flops_per_sec over the device's measured peak")
+    timed_again: str | None = _field(
+        "time and commit of a later timing, with the loop's slices as examples_per_sec; empty: "
+        "the speeds were measured with the training"
+    )
+    samples: dict[str, Any] = _field("samples, median and IQR of each loop", default_factory=dict)
+    inputs: dict[str, Any] = _field(
+        "what can change the speeds alone, by name", default_factory=dict
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Memory and time that the run took."""
+
+    peak_memory_mb: float | None = _field("of the training, above the start", "MiB")
+    fit_seconds: float | None = _field("the training from start to end", "s")
+    import_seconds: float | None = _field("from the decision to run to the end of imports", "s")
+    first_step_seconds: float | None = _field("from the decision to run to the first step", "s")
+    compile_seconds: float | None = _field("of torch.compile", "s")
+    micro_batches: int = _field("parts in which a batch fits in memory", default=1)
+    resumed: int = _field("times the training went on from a checkpoint", default=0)
+    jobs: int = _field("runs that shared the machine", default=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Where and with what the net was trained (benchmarks/machine)."""
+
+    device: str = _field("name and number of the devices; before a run has begun, their type")
+    threads: int | None = _field("threads of PyTorch")
+    affinity: str | None = _field("numbers of the CPU cores the process may use")
+    flushes_denormals: bool | None = _field("whether denormal numbers count as zero")
+    tf32: bool | None = _field("whether fp32 may be computed in TF32")
+    cudnn_autotune: bool | None = _field("whether cuDNN chose its kernels by timing them")
+    torch_version: str | None = _field("version of PyTorch")
+    lightning_version: str | None = _field("version of Lightning")
+    torchvision_version: str | None = _field("version of torchvision")
+    python_version: str | None = _field("version of Python")
+    commit: str | None = _field("commit of this suite, marked -dirty where the code differs")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """All a run leaves behind; each field up to `finished_at` is a column of the results CSV.
+    """All that a run leaves behind."""
 
-    Accuracies are of examples, or, for segmentation, of pixels. Rates are examples a second:
-    `examples_per_sec` of the training, `step_`, `textbook_` and `data_examples_per_sec` of the bare
-    loop, the textbook's and the data alone (see benchmarks/loops.py), medians of the samples in
-    `speeds`, and `reference_examples_per_sec` of a reference workload before and after the training
-    (benchmarks/yardsticks.py); `relative_speed` is the first in terms of the last, and
-    `reference_drift` how far that moved meanwhile, 0.05 being 5 %. `bound_by` says whether net,
-    data or framework take most of the loop.
-
-    `train_flops` are all FLOPs of the training, `flops_per_sec` those achieved, `utilisation` is
-    their share of what the device does in a large product of matrices or a wide convolution.
-    `peak_memory_mb` is MiB beyond what the process had before. `fit_seconds` are of the whole
-    training; `import_seconds` and `first_step_seconds` from the decision to run to the end of the
-    imports and to the first step, `compile_seconds` are those of torch.compile, which of the other
-    figures only `first_step_seconds` contains.
-
-    `micro_batches` are the parts in which a batch was taken because memory was short. `resumed`
-    counts how often the training went on from a checkpoint, `jobs` how many runs shared the
-    machine, `devices` are those of each of `num_nodes` machines. `weights_digest` is a hash of the
-    trained weights. `made_in` is the identity of the results folder the run was made for. `history`
-    has an entry an epoch.
-    """
-
-    model: str
-    dataset: str
-    task: str = lit_models.CLASSIFICATION
-    protocol: str
-    seed: int
-    status: str = OK
-    error: str | None = None
-    parameters: int | None = None
-    macs: int | None = None
-    loss: float | None = None
-    train_accuracy: float | None = None
-    test_accuracy: float | None = None
-    validation_accuracy: float | None = None
-    test_mean_iou: float | None = None
-    validation_mean_iou: float | None = None
-    examples_per_sec: float | None = None
-    step_examples_per_sec: float | None = None
-    loop_efficiency: float | None = None
-    bound_by: str | None = None
-    textbook_examples_per_sec: float | None = None
-    data_examples_per_sec: float | None = None
-    reference_examples_per_sec: float | None = None
-    reference_drift: float | None = None
-    relative_speed: float | None = None
-    peak_memory_mb: float | None = None
-    train_flops: float | None = None
-    flops_per_sec: float | None = None
-    utilisation: float | None = None
-    fit_seconds: float | None = None
-    import_seconds: float | None = None
-    first_step_seconds: float | None = None
-    compile_seconds: float | None = None
-    weights_digest: str | None = None
-    micro_batches: int = 1
-    resumed: int = 0
-    jobs: int = 1
-    image_size: int
-    batch_size: int
-    epochs: int
-    train_examples: int | None
-    precision: str
-    memory_format: str
-    compile: bool
-    device: str
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = SINGLE_DEVICE
-    threads: int | None = None
-    affinity: str | None = None
-    flushes_denormals: bool | None = None
-    tf32: bool | None = None
-    cudnn_autotune: bool | None = None
-    torch_version: str | None = None
-    lightning_version: str | None = None
-    torchvision_version: str | None = None
-    python_version: str | None = None
-    commit: str | None = None
-    data_source: str | None = None
-    key: str
-    protocol_digest: str
-    data_digest: str
-    made_in: str | None = None
-    finished_at: str = field(default_factory=now)
-    settings: dict[str, Any] = field(default_factory=dict)
-    history: list[dict[str, float]] = field(default_factory=list)
-    speeds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    status: str = _field("ok, failed, diverged, timeout or killed", default=OK)
+    error: str | None = _field("why it did not end well")
+    made_in: str | None = _field("identity of the results folder")
+    finished_at: str = field(default_factory=now, metadata={"doc": "when the run ended, UTC"})
+    setup: Setup
+    scores: Scores = Scores()
+    cost: Cost = Cost()
+    speed: Speed = Speed()
+    resources: Resources = Resources()
+    environment: Environment
+    history: list[dict[str, float]] = _field(
+        "loss and accuracy of each epoch", default_factory=list
+    )
 
     @classmethod
-    def of(cls, spec: RunSpec, **values: Any) -> "RunRecord":
-        """A record of this run; what the spec knows need not be given."""
+    def of(cls, spec: RunSpec, **values: Any) -> RunRecord:
+        """The record of a run; what the spec knows is filled in.
+
+        Args:
+            spec: the run.
+            values: fields of the record; fields of `Setup` that the spec does not know, or knows
+                less well, are given as `setup`, a dictionary.
+        """
         settings = json.loads(json.dumps(asdict(spec.protocol)))  # as they will be read back
         known = {
             "model": spec.model,
@@ -130,155 +183,90 @@ class RunRecord:
             "task": spec.task,
             "protocol": spec.protocol_name,
             "seed": spec.seed,
-            "device": spec.device,
-            "devices": spec.devices,
-            "num_nodes": spec.num_nodes,
-            "strategy": spec.strategy,
+            "devices": spec.placement.devices,
+            "num_nodes": spec.placement.num_nodes,
+            "strategy": spec.placement.strategy,
             "key": spec.key,
             "protocol_digest": spec.protocol_digest,
             "data_digest": spec.data_digest,
             "settings": settings,
+            "inputs": spec.training_inputs,
         }
-        shared = {f.name for f in fields(cls)} & settings.keys()
-        return cls(**{**{name: settings[name] for name in shared}, **known, **values})
+        shared = {f.name: settings[f.name] for f in fields(Setup) if f.name in settings}
+        setup = Setup(**(shared | known | values.pop("setup", {})))
+        environment = values.pop("environment", Environment(device=spec.device))
+        return cls(setup=setup, environment=environment, **values)
 
-
-NESTED = ("settings", "history", "speeds")
-COLUMNS = [f.name for f in fields(RunRecord) if f.name not in NESTED]
-
-
-def identity(results: Path) -> str:
-    """What tells this results folder from its clones: a name in a file git ignores."""
-    path = results / ".identity"
-    if not path.exists():
-        with lock(results, "identity"):
-            if not path.exists():
-                write_atomic(path, uuid.uuid4().hex)
-    return path.read_text(errors="replace")
-
-
-class RecordStore:
-    """The records of a results folder, `<dataset>/<protocol>/runs/*.json`.
-
-    Beside `runs/` lie the checkpoints of unfinished runs, and the locks of runs in progress.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def path(self, spec: RunSpec) -> Path:
-        return self.root / spec.folder / "runs" / f"{_name(spec)}.json"
-
-    def checkpoint(self, spec: RunSpec) -> Path:
-        """Where the training of this run is saved until it has a record."""
-        return self.root / spec.folder / "checkpoints" / f"{_name(spec)}.ckpt"
-
-    def lock(self, spec: RunSpec) -> FileLock:
-        """Held by whoever carries out this run."""
-        return lock(self.root / spec.folder, _name(spec))
-
-    def write(self, spec: RunSpec, record: RunRecord) -> None:
-        """Write a record so that it is there whole or not at all.
-
-        The checkpoint goes, unless the run was cut short and can go on from there.
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> RunRecord:
+        """A record of any schema as it was written; unknown fields are left out.
 
         Raises:
-            OSError: the record cannot be written.
+            NewerSchemaError: a later version of this suite wrote it.
+            TypeError, ValueError, AttributeError, KeyError: the content is not a record.
         """
-        record.made_in = identity(self.root)
-        content = asdict(record)
-        content["checksum"] = digest(content)
-        write_atomic(self.path(spec), json.dumps(content, indent=1) + "\n")
-        self.tidy(spec, record)
+        content = migrate(content)
+        parts = {name: _known(kind, content[name]) for name, kind in PARTS.items()}
+        return _known(cls, content | parts)
 
-    def tidy(self, spec: RunSpec, record: RunRecord) -> None:
-        """Remove what a run with this record no longer needs, also where its writer was killed."""
-        path, checkpoint = self.path(spec), self.checkpoint(spec)
-        unneeded = [*scratch(path), *scratch(checkpoint)]
-        if record.status in (OK, DIVERGED):
-            unneeded.append(checkpoint)
-        for file in unneeded:
-            with suppress(OSError):
-                file.unlink()
+    def to_dict(self) -> dict[str, Any]:
+        """The record as it is written."""
+        return {"schema": SCHEMA, **asdict(self)}
 
-    def find(self, spec: RunSpec) -> RunRecord | None:
-        """The record of this run, if it left one."""
-        path = self.path(spec)
-        return _read(path) if path.exists() else None
-
-    def finished(self, spec: RunSpec) -> RunRecord | None:
-        """The record of this run, if it ended well in this folder.
-
-        A record that came with the code was measured on another machine: it is no reason not to
-        run, and gives way to the run's own.
-        """
-        record = self.find(spec)
-        if record and record.status == OK and record.made_in == identity(self.root):
-            return record
-        return None
-
-    def folders(self) -> list[Path]:
-        """The comparisons that have records."""
-        return sorted({path.parent.parent for path in self.root.glob("*/*/runs/*.json")})
+    def row(self) -> dict[str, Any]:
+        """The record as a flat row of the results CSV."""
+        nested = [self, *(getattr(self, part) for part in PARTS)]
+        flat = {f.name: getattr(part, f.name) for part in nested for f in fields(part)}
+        return {column: flat[column] for column in COLUMNS}
 
 
-def load(folder: Path) -> list[RunRecord]:
-    """The records of one comparison, by model and seed; unreadable ones are named and left out."""
-    records = [_read(path) for path in sorted((folder / "runs").glob("*.json"))]
-    return sorted((r for r in records if r is not None), key=lambda r: (r.model, r.seed))
+PARTS = {
+    "setup": Setup,
+    "scores": Scores,
+    "cost": Cost,
+    "speed": Speed,
+    "resources": Resources,
+    "environment": Environment,
+}
+
+_NOT_IN_CSV = {"settings", "inputs", "samples", "history", *PARTS}
+
+# The identity of a run comes first, what it ended with next, then the parts.
+_FIRST = ["model", "dataset", "task", "protocol", "seed", "status", "error"]
+COLUMNS = _FIRST + [
+    f.name
+    for part in (Cost, Scores, Speed, Resources, Setup, Environment, RunRecord)
+    for f in fields(part)
+    if f.name not in {*_NOT_IN_CSV, *_FIRST}
+]
 
 
-def read_rows(path: Path) -> pd.DataFrame | None:
-    """A CSV file of results, if it is there; a damaged one is named and set aside."""
-    try:
-        rows = pd.read_csv(io.BytesIO(path.read_bytes()), dtype={"key": str})
-        if "key" not in rows:
-            raise ValueError("it has no column of keys")
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        quarantine(path, error)
-        return None
-    return rows
+def migrate(content: dict[str, Any]) -> dict[str, Any]:
+    """Bring the content of a record to the present schema.
+
+    Raises:
+        NewerSchemaError: a later version of this suite wrote it.
+    """
+    schema = content.get("schema", 1)
+    if schema > SCHEMA:
+        raise NewerSchemaError(f"its schema is {schema}, and this version reads up to {SCHEMA}")
+    return _from_flat(content) if schema == 1 else content
 
 
-def frame(records: list[RunRecord]) -> pd.DataFrame:
-    """One row a run."""
-    return pd.DataFrame([asdict(r) for r in records], columns=COLUMNS)
+def _from_flat(content: dict[str, Any]) -> dict[str, Any]:
+    """Schema 1 was flat, and had the samples of the loops as `speeds`."""
+    content = {**content, "samples": content.get("speeds", {})}
+    parts = {
+        name: {f.name: content[f.name] for f in fields(kind) if f.name in content}
+        for name, kind in PARTS.items()
+    }
+    return content | parts
 
 
-def curves(records: list[RunRecord]) -> pd.DataFrame:
-    """One row an epoch of a run."""
-    columns = ["model", "task", "seed", "epoch", "loss", "train_accuracy", "key"]
-    rows = [
-        {"model": r.model, "task": r.task, "seed": r.seed, "key": r.key, **epoch}
-        for r in records
-        for epoch in r.history
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _name(spec: RunSpec) -> str:
-    model = re.sub(r"[^\w.-]", "-", spec.model)  # it may be torchvision/resnet18
-    return f"{model}-seed{spec.seed}-{spec.key}"
-
-
-def _read(path: Path) -> RunRecord | None:
-    """The record in a file, or None if it cannot be had, which is said in one line."""
-    checksum = None
-    try:
-        content = json.loads(path.read_bytes())
-        checksum = content.pop("checksum", None)
-        if checksum not in (None, digest(content)):
-            raise ValueError("its checksum differs")
-        return RunRecord(**content)
-    except OSError as error:
-        print(f"benchmarks: {path} cannot be read: {reason(error)}", file=sys.stderr)
-    except (ValueError, AttributeError, RecursionError) as error:
-        quarantine(path, error)
-    except TypeError as error:
-        if checksum is None:
-            quarantine(path, error)
-        else:  # whole, but with other fields
-            print(f"benchmarks: {path} is of another version, left out", file=sys.stderr)
-    return None
+def _known(kind: type, content: dict[str, Any]) -> Any:
+    """An instance of a part, or of the record, from the fields it has."""
+    names = {f.name for f in fields(kind)}
+    required = {"model", "dataset", "protocol", "seed", "key"} & names
+    if missing := required - content.keys():
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    return kind(**{name: value for name, value in content.items() if name in names})

@@ -1,8 +1,8 @@
 """Files of results and checkpoints: in a folder, or at any URL that fsspec serves.
 
-What lies at a URL is a `UPath`, used like a `Path`. Stores of objects replace a whole object or
-none, as a rename does in a folder; but a lock they have not, so that locks protect the sweeps of
-one machine from each other, and not those of several.
+A `UPath` names what lies at a URL, and is used like a `Path`. Object stores replace an object
+atomically, as a rename does in a folder, but have no locks: there, locks protect only the sweeps of
+one machine from each other.
 """
 
 import hashlib
@@ -29,14 +29,14 @@ def open_folder(name: str) -> Path:
 
     try:
         folder = UPath(name)
-        folder.fs  # noqa: B018, made when it is first asked for
+        folder.fs  # noqa: B018, the file system is opened on first use
     except (ImportError, ValueError) as error:
-        raise UsageError(f"{name} is not to be had: {error}") from None
+        raise UsageError(f"{name} cannot be opened: {error}") from None
     return Path(folder.path) if folder.protocol in ("file", "local") else folder
 
 
 def check_writable(folder: Path) -> None:
-    """Make a folder, and see that files can be written there.
+    """Make a folder, and check that files can be written there.
 
     Raises:
         UsageError: they cannot.
@@ -55,10 +55,10 @@ def check_writable(folder: Path) -> None:
 
 
 def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
-    """Write a file so that it is there whole or not at all.
+    """Write a file so that it exists whole or not at all, also after a power failure.
 
     Raises:
-        OSError: it cannot be written; what was there before still is.
+        OSError: the file cannot be written; its earlier content is kept.
     """
     content = content.encode() if isinstance(content, str) else content
     if not isinstance(path, Path):
@@ -67,30 +67,45 @@ def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content)
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(part, path)
+        _sync_folder(path.parent)
     except OSError:
         part.unlink(missing_ok=True)
         raise
 
 
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, on systems that can open folders."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _put(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.fs.pipe_file(path.path, content)
+        path.fs.pipe_file(path.path, content)  # type: ignore[attr-defined]  # of UPath
     except OSError:
         raise
-    except Exception as error:  # each library has its own for a network that is down
+    except Exception as error:  # each library has its own error for a network that is down
         raise OSError(str(error)) from error
 
 
 def scratch(path: Path) -> Iterator[Path]:
-    """What writers of this file that were killed left behind."""
+    """Partial files that killed writers of this file left behind."""
     return path.parent.glob(f"{path.name}.*.part")
 
 
 def quarantine(path: Path, why: object) -> None:
-    """Name a damaged file in one line, and rename it so that nothing takes its place."""
+    """Report a damaged file in one line, and rename it so that no new file overwrites it."""
     names = (path.with_name(f"{path.name}.damaged{n or ''}") for n in range(1000))
     kept = next(name for name in names if not name.exists())
     outcome = f"kept as {kept.name}"
@@ -105,7 +120,7 @@ def quarantine(path: Path, why: object) -> None:
 def lock(folder: Path, name: str) -> FileLock:
     """A lock among all processes that work on a folder; it ends with the process that holds it.
 
-    For a URL it lies in a folder of this machine, and so binds no other.
+    The lock of a URL lies in a folder of this machine, and so binds no other machine.
     """
     home = folder / ".locks"
     if not isinstance(folder, Path):
@@ -116,5 +131,5 @@ def lock(folder: Path, name: str) -> FileLock:
 
 
 def reason(error: OSError) -> str:
-    """What went wrong, in the system's words, or in those of a library that has its own."""
+    """The system's words for an error, or those of a library that has its own."""
     return error.strerror or " ".join(str(error).split())

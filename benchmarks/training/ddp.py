@@ -20,7 +20,8 @@ import torch.distributed as dist
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor
 
-from benchmarks.planning.plan import DDP, RunSpec
+from benchmarks.planning.plan import RunSpec
+from benchmarks.planning.sweep_config import DDP
 from benchmarks.training.sync_batch_norm import SyncBatchNorm
 
 T = TypeVar("T")
@@ -69,11 +70,11 @@ def any_rank(wanted: bool) -> bool:
 
 def trainer_options(spec: RunSpec) -> dict[str, Any]:
     """What Lightning's Trainer is told about devices; on several, `benchmarks.ranks` began them."""
-    if spec.strategy != DDP:
+    if spec.placement.strategy != DDP:
         return {"devices": 1}
     return {
-        "devices": spec.devices,
-        "num_nodes": spec.num_nodes,
+        "devices": spec.placement.devices,
+        "num_nodes": spec.placement.num_nodes,
         "strategy": "ddp",
         "use_distributed_sampler": False,
         "plugins": [LightningEnvironment(), SyncBatchNorm(spec.device)],

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
+from typing import Any
 
 import lightning as L
 import torch
@@ -15,19 +16,18 @@ from datamodules.loader import BatchGroups, DeviceLoader
 class TrainingClock(L.Callback):
     """Times the training loop: batches, steps and metrics, device synchronised at both ends.
 
-    Left out are the first steps of each process, the last batch of its first epoch, which may be
-    smaller and is then the first of its shape, and whatever happens between epochs, after them, and
-    while the clock is stopped.
+    Not timed: warm-up steps; the last batch of a process's first epoch (a new shape); time between
+    epochs; time while stopped.
 
     Args:
-        warmup_steps: number of first steps; of a training of few steps, half of them.
+        warmup_steps: untimed steps at the start of a process; half of all steps if these are few.
     """
 
     def __init__(self, warmup_steps: int = 5) -> None:
         self.warmup_steps = warmup_steps
         self.examples = 0
         self.seconds = 0.0
-        self._calls = 0  # by the Trainer, with a batch or a group of them
+        self._calls = 0  # with a batch or a group of batches
         self._is_first_epoch = True
         self.first_step_at: float | None = None
         self._started: float | None = None
@@ -36,12 +36,12 @@ class TrainingClock(L.Callback):
     def examples_per_sec(self) -> float:
         return self.examples / self.seconds
 
-    def state_dict(self) -> dict[str, float]:
+    def state_dict(self) -> dict[str, Any]:
         return {"examples": self.examples, "seconds": self.seconds, "calls": self._calls}
 
-    def load_state_dict(self, state: dict[str, float]) -> None:
-        self.examples, self.seconds = state["examples"], state["seconds"]
-        self._calls = state["calls"]
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.examples, self.seconds = state_dict["examples"], state_dict["seconds"]
+        self._calls = state_dict["calls"]
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         ahead = int(trainer.estimated_stepping_batches) - self._calls
@@ -54,7 +54,7 @@ class TrainingClock(L.Callback):
         self._start_if_warm(module)
 
     def on_train_batch_start(
-        self, trainer: L.Trainer, module: L.LightningModule, batch, batch_idx: int
+        self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if self.first_step_at is None:
             self.first_step_at = time.time()
@@ -62,12 +62,17 @@ class TrainingClock(L.Callback):
             self._stop(module.device)
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, module: L.LightningModule, outputs, batch, batch_idx: int
+        self,
+        trainer: L.Trainer,
+        module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         self._calls += 1
         if self._started is not None:
             loader = trainer.train_dataloader
-            is_ours = isinstance(loader, DeviceLoader | BatchGroups)  # which may serve but a share
+            is_ours = isinstance(loader, DeviceLoader | BatchGroups)  # it may serve a slice only
             self.examples += loader.global_size(batch_idx) if is_ours else len(batch[1])
         elif not trainer.is_last_batch:
             self._start_if_warm(module)
@@ -78,7 +83,7 @@ class TrainingClock(L.Callback):
 
     @contextmanager
     def stopped(self, device: torch.device) -> Iterator[None]:
-        """Nothing is timed inside."""
+        """Time within is not counted."""
         was_running = self._started is not None
         self._stop(device)
         yield

@@ -1,43 +1,49 @@
-"""A loss that is no longer finite ends a run at once, though no step waits for the device."""
+"""Ends a run whose loss is no longer finite, though no step waits for the device."""
 
 import math
 import time
+from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
 
-SECONDS = 1.0  # between two looks at the losses
+SECONDS = 1.0  # between two checks of the losses
 
 
 class DivergedError(ArithmeticError):
-    """The training loss, or a weight, is no longer a finite number; the message names the step."""
+    """The training loss, or a weight, is no longer finite; the message names the step."""
 
 
 class DivergenceWatch(L.Callback):
     """Keeps the loss of every step on the device, and reads them back about once a second.
 
     Raises:
-        DivergedError: the first loss that is not finite, or, at the end of an epoch, a weight.
+        DivergedError: a loss is not finite, or, at the end of an epoch, a weight.
     """
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, module: L.LightningModule, outputs: dict, batch, batch_idx: int
+        self,
+        trainer: L.Trainer,
+        module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         self._losses += outputs["losses"]
-        if time.monotonic() - self._looked >= SECONDS:
-            self.look(trainer)
+        if time.monotonic() - self._checked_at >= SECONDS:
+            self.check(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self.look(trainer)
+        self.check(trainer)
         if not torch.stack([weight.isfinite().all() for weight in module.parameters()]).all():
             raise DivergedError(f"a weight is not finite after step {trainer.global_step}")
 
-    def look(self, trainer: L.Trainer) -> None:
+    def check(self, trainer: L.Trainer) -> None:
         """Wait for the steps so far, and read their losses."""
         losses, self._losses = self._losses, []
         if losses:
@@ -46,4 +52,4 @@ class DivergenceWatch(L.Callback):
                 if not math.isfinite(value):
                     epoch = trainer.current_epoch + 1
                     raise DivergedError(f"the loss became {value} at step {number}, epoch {epoch}")
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()

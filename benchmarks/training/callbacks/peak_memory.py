@@ -1,67 +1,66 @@
-"""How much memory a training takes, and whether an error means that there was not enough."""
+"""Peak memory of a training."""
 
-import ctypes
-import gc
-import platform
-import re
 from pathlib import Path
 
+import lightning as L
 import psutil
 import torch
 
 from benchmarks.machine.accelerator import is_accelerator
+from benchmarks.training import ddp
+
+_STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-class PeakMemory:
-    """The largest memory of a training in MiB, over what was taken when this was made.
+class PeakMemory(L.Callback):
+    """Peak memory of the fit in MiB above that at construction; the most of any rank.
 
-    Of an accelerator it is what its allocator handed out; on the CPU, resident memory of the
-    process, of which on systems other than Linux the largest since its start is known.
+    Accelerator: peak allocation. CPU: peak RSS, since reset on Linux, since process start
+    elsewhere. Later checkpoints take memory themselves, so the peak is noted before the first.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._before = self._now()
+        self._mb: float | None = None
+
+    @property
+    def mb(self) -> float:
+        if self._mb is None:
+            self._mb = max(ddp.gather((self._peak() - self._before) / 2**20))
+        return self._mb
+
+    def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            self.reset()
+
+    def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.state_dict()
+
+    def state_dict(self) -> dict[str, float]:
+        return {"mb": self.mb}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        self._mb = state_dict["mb"]
 
     def reset(self) -> None:
-        """Forget the largest so far."""
+        """Forget the peak so far."""
         if is_accelerator(self._device):
             torch.accelerator.reset_peak_memory_stats(self._device)
         elif _CLEAR_REFS.exists():
-            _CLEAR_REFS.write_text("5")  # proc(5): resets the peak resident set size
+            _CLEAR_REFS.write_text("5")  # proc(5): resets the peak RSS
 
-    def mb(self) -> float:
+    def _peak(self) -> int:
         if is_accelerator(self._device):
-            peak = torch.accelerator.max_memory_allocated(self._device)
-        elif _STATUS.exists():
-            peak = 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())[1])
-        else:
-            usage = psutil.Process().memory_info()
-            peak = getattr(usage, "peak_wset", usage.rss)
-        return (peak - self._before) / 2**20
+            return torch.accelerator.max_memory_allocated(self._device)
+        if _STATUS.exists():
+            lines = _STATUS.read_text().splitlines()
+            (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+            return 1024 * int(peak)
+        usage = psutil.Process().memory_info()
+        return getattr(usage, "peak_wset", usage.rss)
 
     def _now(self) -> int:
         if is_accelerator(self._device):
             return torch.accelerator.memory_allocated(self._device)
         return psutil.Process().memory_info().rss
-
-
-_STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocator, of a device, of PyTorch's tensors or of Python, refused memory."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    # PyTorch has no error of its own for the memory of the CPU.
-    refusals = ("can't allocate memory", "not enough memory: you tried to allocate")
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in refusals)
-
-
-def free(device: torch.device) -> None:
-    """Hand back what nothing refers to any more."""
-    gc.collect()
-    if is_accelerator(device):
-        torch.accelerator.empty_cache()
-    elif platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)

@@ -1,0 +1,152 @@
+"""Hashes of content and of code: equal hashes, equal numbers.
+
+A hash of code ignores what cannot change a number: comments, layout, docstrings, annotations, and
+the messages of errors and prints. It is the same under every supported version of Python.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+# How a model is found by name changes no number of the model that is found.
+_IGNORED = {"lit_models.registry", "lit_models.entries"}
+
+
+def digest(content: object) -> str:
+    """The SHA-256 of dictionaries, lists, text and numbers."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def difference(old: dict, new: dict) -> str:
+    """Where two nested dictionaries differ, as in "learning_rate 0.1 -> 0.2; torch 2.9 -> 2.10"."""
+    clauses = []
+    for name in dict.fromkeys([*old, *new]):
+        before, after = old.get(name), new.get(name)
+        if before == after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            clauses.append(difference(before, after))
+        elif name.startswith("code of"):
+            clauses.append(f"{name} changed")
+        else:
+            clauses.append(f"{name} {before} -> {after}")
+    return "; ".join(clauses)
+
+
+def package_digest(name: str) -> str:
+    """The hash of all modules of a package, or of one module."""
+    return digest([_module_digest(module) for module in _modules(name)])
+
+
+def imported_digest(names: Iterable[str], package: str = "lit_models") -> str:
+    """The hash of modules, and of whatever they import of `lit_models` and of `package`."""
+    return _imported_digest(tuple(names), package)
+
+
+@cache
+def _imported_digest(names: tuple[str, ...], package: str) -> str:
+    found: dict[str, str] = {}
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in found and name not in _IGNORED:
+            found[name] = _module_digest(name)
+            inside = (f"{package}.", "lit_models.")
+            pending += [other for other in _imported(name) if other.startswith(inside)]
+    return digest([found[name] for name in sorted(found)])
+
+
+@cache
+def _modules(name: str) -> tuple[str, ...]:
+    """The names of a package and of all modules below it, or of one module."""
+    path = _path(name)
+    if path.name != "__init__.py":
+        return (name,)
+    files = sorted(path.parent.rglob("*.py"))
+    parts = [file.relative_to(path.parent).with_suffix("").parts for file in files]
+    return tuple(".".join((name, *(p for p in each if p != "__init__"))) for each in parts)
+
+
+@cache
+def _path(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no source of module {name}")
+    return Path(spec.origin)
+
+
+@cache
+def _module_digest(name: str) -> str:
+    return source_digest(_path(name))
+
+
+def source_digest(path: Path) -> str:
+    """The hash of a file of Python code."""
+    return digest(_canonical(ast.parse(path.read_bytes())))
+
+
+_WITHOUT_EFFECT = {"annotation", "returns", "type_params", "type_comment", "ctx", "kind"}
+
+
+def _canonical(node: object) -> object:
+    """A syntax tree as lists, without what has no effect and without empty fields.
+
+    `ast.dump` would differ between versions of Python, which add fields and omit empty ones.
+    """
+    if isinstance(node, list):
+        return [_canonical(item) for item in node if not _is_prose(item)]
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        return ["Raise", _canonical(node.exc.func)]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = (
+        [name, _canonical(value)]
+        for name, value in ast.iter_fields(node)
+        if name not in _WITHOUT_EFFECT and value is not None and value != []
+    )
+    return [type(node).__name__, *fields]
+
+
+def _is_prose(node: object) -> bool:
+    """Whether a statement is a docstring, a print, or for type checkers alone."""
+    if isinstance(node, ast.If):
+        return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    if not isinstance(node, ast.Expr):
+        return False
+    value = node.value
+    is_print = isinstance(value, ast.Call) and getattr(value.func, "id", None) == "print"
+    return is_print or (isinstance(value, ast.Constant) and isinstance(value.value, str))
+
+
+@cache
+def _imported(name: str) -> tuple[str, ...]:
+    """Names of the modules that a module imports."""
+    path = _path(name)
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    names = dict.fromkeys(_import_names(ast.parse(path.read_bytes()), package))
+    return tuple(name for name in names if _is_module(name))
+
+
+def _import_names(tree: ast.Module, package: str) -> Iterator[str]:
+    """Full names of all that is imported, be it modules or what they hold."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            home = importlib.util.resolve_name(name, package)
+            yield home
+            yield from (f"{home}.{alias.name}" for alias in node.names)
+
+
+@cache
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,134 @@
+"""The records of a results folder: written whole, found by key, set aside when damaged."""
+
+import json
+import re
+import sys
+import uuid
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from benchmarks.planning.fingerprint import digest
+from benchmarks.records.record import DIVERGED, OK, NewerSchemaError, RunRecord
+from benchmarks.records.storage import lock, quarantine, reason, scratch, write_atomic
+
+if TYPE_CHECKING:
+    from benchmarks.planning.plan import RunSpec
+
+
+def identity(results: Path) -> str:
+    """A name that distinguishes this results folder from its clones, in a file that git ignores."""
+    path = results / ".identity"
+    if not path.exists():
+        with lock(results, "identity"):
+            if not path.exists():
+                write_atomic(path, uuid.uuid4().hex)
+    return path.read_text(errors="replace")
+
+
+class RecordStore:
+    """The records of a results folder, `<dataset>/<protocol>/runs/*.json`.
+
+    Beside `runs/` lie the checkpoints of unfinished runs, and the locks of runs in progress.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, spec: "RunSpec") -> Path:
+        return self.root / spec.folder / "runs" / f"{_name(spec)}.json"
+
+    def checkpoint(self, spec: "RunSpec") -> Path:
+        """The file in which the training of this run is saved until it has a record."""
+        return self.root / spec.folder / "checkpoints" / f"{_name(spec)}.ckpt"
+
+    def lock(self, spec: "RunSpec") -> FileLock:
+        """The lock that whoever carries out this run holds."""
+        return lock(self.root / spec.folder, _name(spec))
+
+    def write(self, spec: "RunSpec", record: RunRecord) -> RunRecord:
+        """Write a record atomically; returns it as written.
+
+        The checkpoint is removed, unless the run was cut short and can go on from there.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
+        record = replace(record, made_in=identity(self.root))
+        content = record.to_dict()
+        content["checksum"] = digest(content)
+        write_atomic(self.path(spec), json.dumps(content, indent=1) + "\n")
+        self.tidy(spec, record)
+        return record
+
+    def tidy(self, spec: "RunSpec", record: RunRecord) -> None:
+        """Remove what a run with this record no longer needs, also after its writer was killed."""
+        path, checkpoint = self.path(spec), self.checkpoint(spec)
+        unneeded = [*scratch(path), *scratch(checkpoint)]
+        if record.status in (OK, DIVERGED):
+            unneeded.append(checkpoint)
+        for file in unneeded:
+            with suppress(OSError):
+                file.unlink()
+
+    def find(self, spec: "RunSpec") -> RunRecord | None:
+        """The record of this run, if it left one."""
+        path = self.path(spec)
+        return _read(path) if path.exists() else None
+
+    def finished(self, spec: "RunSpec") -> RunRecord | None:
+        """The record of this run, if it ended well in this folder.
+
+        A record that came with the code was measured on another machine: the run is done anyway,
+        and its own record replaces that one.
+        """
+        record = self.find(spec)
+        if record and record.status == OK and record.made_in == identity(self.root):
+            return record
+        return None
+
+    def latest(self, spec: "RunSpec") -> RunRecord | None:
+        """The newest record of the same model and seed in the same comparison, whatever its key."""
+        paths = self.path(spec).parent.glob(f"{_stem(spec)}-*.json")
+        records = [record for path in paths if (record := _read(path)) is not None]
+        return max(records, key=lambda record: record.finished_at, default=None)
+
+    def folders(self) -> list[Path]:
+        """The comparisons that have records."""
+        return sorted({path.parent.parent for path in self.root.glob("*/*/runs/*.json")})
+
+
+def load(folder: Path) -> list[RunRecord]:
+    """The records of one comparison, by model and seed; unreadable ones are named and left out."""
+    records = [_read(path) for path in sorted((folder / "runs").glob("*.json"))]
+    found = [record for record in records if record is not None]
+    return sorted(found, key=lambda record: (record.setup.model, record.setup.seed))
+
+
+def _stem(spec: "RunSpec") -> str:
+    model = re.sub(r"[^\w.-]", "-", spec.model)  # a name may be torchvision/resnet18
+    return f"{model}-seed{spec.seed}"
+
+
+def _name(spec: "RunSpec") -> str:
+    return f"{_stem(spec)}-{spec.key}"
+
+
+def _read(path: Path) -> RunRecord | None:
+    """The record in a file; None if it is unreadable, which is reported in one line."""
+    try:
+        content = json.loads(path.read_bytes())
+        checksum = content.pop("checksum", None)
+        if checksum not in (None, digest(content)):
+            raise ValueError("its checksum differs")
+        return RunRecord.from_dict(content)
+    except OSError as error:
+        print(f"benchmarks: {path} cannot be read: {reason(error)}", file=sys.stderr)
+    except NewerSchemaError as error:
+        print(f"benchmarks: {path} is left out: {error}", file=sys.stderr)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        quarantine(path, error)
+    return None
