@@ -1,7 +1,7 @@
-"""Datasets: found, verified, decoded once, and served in batches from the training device.
+"""Datasets, which are found, verified, decoded and served in batches from the training device.
 
-`datamodules.image_data.DeviceResidentDataModule` serves them. Importing the package imports neither
-torch nor lightning.
+`datamodules.datamodule.DeviceResidentDataModule` serves the batches. Importing the package imports
+neither torch nor lightning.
 """
 
 from importlib import import_module
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datamodules.dataset import CLASSIFICATION, SEGMENTATION, DataError, ImageDataset
 
-# What each is for, known before anything is loaded.
+# The task of each dataset, available before the dataset is loaded.
 TASKS = {
     "fashion_mnist": CLASSIFICATION,
     "cifar10": CLASSIFICATION,
@@ -21,9 +21,9 @@ __all__ = ["NAMES", "TASKS", "DataError", "ImageDataset", "load"]
 
 
 def load(name: str, data_dir: Path) -> ImageDataset:
-    """Find, verify and decode one of `NAMES`, fetching it into `data_dir` if need be.
+    """Find, verify and decode one of `NAMES`; fetch it into `data_dir` if needed.
 
     Raises:
-        DataError: data that are absent, truncated or corrupt.
+        DataError: the data are absent, truncated or corrupt.
     """
     return import_module(f"{__name__}.sources.{name}").load(data_dir)

@@ -1,4 +1,4 @@
-"""What a dataset is to the suite: decoded images in memory, and where they came from."""
+"""The type of a dataset: decoded images and labels in memory, and their provenance."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
 
 
 class DataError(RuntimeError):
-    """Data that is absent, truncated or corrupt; the message names the file and what to do."""
+    """Absent, truncated or corrupt data; the message names the file and a remedy."""
 
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """A labelled image dataset, decoded.
+    """A decoded dataset of labelled images.
 
-    Images are uint8 (N, C, H, W) with H = W. Labels are, for classification, int64 (N,); for
-    segmentation they are masks, a class a pixel, uint8 (N, H, W). `mean` and `std` are those of the
-    training pixels scaled to [0, 1], a value a channel. `source` says where the data were found,
-    and `digest` names their content: equal digests, equal examples.
+    Images are uint8 (N, C, H, W) with H = W. Labels for classification are int64 (N,). Labels for
+    segmentation are masks, uint8 (N, H, W), with a class a pixel. `mean` and `std` hold a value a
+    channel, over the training pixels scaled to [0, 1]. `source` says where the data were found.
+    Datasets with equal `digest` have equal examples.
     """
 
     name: str

@@ -14,10 +14,9 @@ Batch = tuple[Tensor, Tensor]
 SUBSET, EPOCH = 1, 2  # purposes of random numbers, so that no two share a stream
 
 
-def generator(purpose: int, *seeds: int) -> torch.Generator:
+def generator(*seeds: int) -> torch.Generator:
     """A CPU generator seeded by a hash of all the numbers."""
-    mixed = np.random.SeedSequence((purpose, *seeds)).generate_state(1)
-    return torch.Generator().manual_seed(int(mixed[0]))
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(seeds).generate_state(1)[0]))
 
 
 class DeviceLoader:

@@ -1,1 +1,1 @@
-"""Where each dataset is found, verified and decoded."""
+"""A module for each dataset, which finds, verifies and decodes it."""

@@ -39,7 +39,10 @@ def load_or_decode(
     decoded["digest"] = digest(decoded)
     for folder in folders:
         with suppress(OSError):
-            _write(folder / name, decoded)
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".decode-", dir=folder) as scratch:
+                torch.save(decoded, Path(scratch) / name)
+                os.replace(Path(scratch) / name, folder / name)
             break
     return decoded
 
@@ -60,18 +63,10 @@ def _read(path: Path) -> Decoded | None:
         decoded = torch.load(path, weights_only=True, mmap=True)
         if digest(decoded) == decoded["digest"]:
             return decoded
+        reason = "its digest differs"
     except Exception as error:  # depends on where the damage lies
         reason = type(error).__name__
-    else:
-        reason = "its digest differs"
     print(f"{path} is damaged ({reason}), quarantined", file=sys.stderr, flush=True)
     with suppress(OSError):
         path.replace(path.with_name(f"{path.name}.damaged"))
     return None
-
-
-def _write(path: Path, decoded: Decoded) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".decode-", dir=path.parent) as scratch:
-        torch.save(decoded, Path(scratch) / path.name)
-        os.replace(Path(scratch) / path.name, path)

@@ -1,7 +1,7 @@
 """Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf, 2017; 60,000 + 10,000 grey images of 28 px.
 
-Looked for in the data folder, where Debian's package puts it, at torchvision's mirror, and, where
-that cannot be reached, in Debian's archive by `apt-get download`, which needs no root.
+Places searched, in order: the data folder; the folder of Debian's package; torchvision's mirror;
+Debian's archive, by `apt-get download`, which does not need root.
 """
 
 import gzip
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from datamodules.dataset import DataError, ImageDataset
 
-# SHA-256 of the decompressed files, which are the same whoever compressed them
+# SHA-256 of the decompressed files, which does not depend on their compression
 FILES = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -48,37 +48,35 @@ DEBIAN_PACKAGE = "dataset-fashion-mnist"
 
 
 def load(data_dir: Path) -> ImageDataset:
-    """Find, verify and decode Fashion-MNIST, fetching it into `data_dir` if need be.
+    """Find, verify and decode Fashion-MNIST; fetch it into `data_dir` if needed.
 
     Raises:
-        DataError: a file is corrupt, or the dataset is nowhere to be had.
+        DataError: a file is corrupt, or the dataset is neither found nor fetched.
     """
-    own_folder = data_dir / "FashionMNIST" / "raw"  # torchvision's layout
-    if _present(own_folder):
-        folder, source = own_folder, "data folder"
-    elif _present(DEBIAN_FOLDER):
-        folder, source = DEBIAN_FOLDER, f"Debian package {DEBIAN_PACKAGE}"
-    else:
-        _fetch(own_folder)
-        folder, source = own_folder, "data folder"
+    folder, source = data_dir / "FashionMNIST" / "raw", "data folder"  # torchvision's layout
+    if not _present(folder):
+        if _present(DEBIAN_FOLDER):
+            folder, source = DEBIAN_FOLDER, f"Debian package {DEBIAN_PACKAGE}"
+        else:
+            _fetch(folder)
     with ThreadPoolExecutor() as pool:
-        arrays = dict(zip(FILES, pool.map(partial(_read, folder), FILES), strict=True))
+        contents = dict(zip(FILES, pool.map(partial(_read, folder), FILES), strict=True))
     return ImageDataset(
         name="fashion_mnist",
         source=f"Fashion-MNIST ({source})",
         digest=hashlib.sha256("".join(FILES.values()).encode()).hexdigest(),
         classes=CLASSES,
-        train_images=_images(arrays["train-images-idx3-ubyte"]),
-        train_labels=_labels(arrays["train-labels-idx1-ubyte"]),
-        test_images=_images(arrays["t10k-images-idx3-ubyte"]),
-        test_labels=_labels(arrays["t10k-labels-idx1-ubyte"]),
+        train_images=_images(contents["train-images-idx3-ubyte"]),
+        train_labels=_labels(contents["train-labels-idx1-ubyte"]),
+        test_images=_images(contents["t10k-images-idx3-ubyte"]),
+        test_labels=_labels(contents["t10k-labels-idx1-ubyte"]),
         mean=MEAN,
         std=STD,
     )
 
 
 def _file(folder: Path, name: str) -> Path | None:
-    """The file of that name, decompressed or not."""
+    """The path of a file, compressed or not, if it exists."""
     return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
 
 
@@ -87,7 +85,7 @@ def _present(folder: Path) -> bool:
 
 
 def _read(folder: Path, name: str) -> bytes:
-    """The content of one file, decompressed and verified."""
+    """The decompressed and verified content of a file."""
     path = _file(folder, name)
     if path is None:
         raise DataError(f"{folder / name}.gz is missing; {_remedy(folder)}")
@@ -108,7 +106,7 @@ def _read(folder: Path, name: str) -> bytes:
 def _remedy(folder: Path) -> str:
     if folder == DEBIAN_FOLDER:
         return f"reinstall the package {DEBIAN_PACKAGE}"
-    return f"delete the folder {folder}, and the data are fetched anew"
+    return f"delete the folder {folder} to fetch the data again"
 
 
 def _images(content: bytes) -> Tensor:
@@ -121,7 +119,7 @@ def _labels(content: bytes) -> Tensor:
 
 
 def _fetch(folder: Path) -> None:
-    """Download the four files beside `folder`, verify them, and only then move them into place."""
+    """Download the four files beside `folder`, verify them, then move them into `folder`."""
     reasons = []
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -134,21 +132,15 @@ def _fetch(folder: Path) -> None:
             print(f"fetching Fashion-MNIST from {origin} ...", file=sys.stderr, flush=True)
             try:
                 found = download(scratch)
-                for file in FILES:  # decompressed once, and not by every run
+                for file in FILES:  # stored decompressed, so that no run decompresses them
                     (scratch / file).write_bytes(_read(found, file))
-            except (
-                DataError,
-                OSError,
-                RuntimeError,
-                EOFError,
-                subprocess.SubprocessError,
-            ) as error:
+            except (OSError, RuntimeError, EOFError, subprocess.SubprocessError) as error:
                 reasons.append(f"{origin}: {' '.join(str(error).split())}")
-                continue
-            folder.mkdir(exist_ok=True)
-            for file in FILES:
-                os.replace(scratch / file, folder / file)
-            return
+            else:
+                folder.mkdir(exist_ok=True)
+                for file in FILES:
+                    os.replace(scratch / file, folder / file)
+                return
     raise DataError(
         f"Fashion-MNIST is neither in {folder} nor in {DEBIAN_FOLDER} and could not be fetched "
         f"({'; '.join(reasons)}); put its four .gz files into {folder}"
@@ -158,7 +150,7 @@ def _fetch(folder: Path) -> None:
 def _from_torchvision(scratch: Path) -> Path:
     from torchvision.datasets import FashionMNIST
 
-    FashionMNIST(scratch, download=True)  # verifies the MD5 of what it downloads
+    FashionMNIST(scratch, download=True)  # verifies the MD5 of each file
     return scratch / "FashionMNIST" / "raw"
 
 
@@ -166,7 +158,7 @@ def _from_debian(scratch: Path) -> Path:
     apt = shutil.which("apt-get")
     if apt is None or shutil.which("dpkg-deb") is None:
         raise DataError("no apt-get on this system")
-    # Package lists and cache of one's own: no root, and a list that was never fetched is no matter.
+    # Own package lists and cache: these need neither root nor an earlier `apt-get update`.
     (scratch / "lists" / "partial").mkdir(parents=True)
     (scratch / "cache" / "archives" / "partial").mkdir(parents=True)
     folders = {"Dir::State::Lists": scratch / "lists", "Dir::Cache": scratch / "cache"}
@@ -178,7 +170,7 @@ def _from_debian(scratch: Path) -> Path:
     return scratch / "unpacked" / DEBIAN_FOLDER.relative_to("/")
 
 
-def _run(command: list, cwd: Path) -> None:
+def _run(command: list[str | Path], cwd: Path) -> None:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
     if done.returncode != 0:
         raise DataError(f"{command[0]} failed: {(done.stderr or done.stdout).strip()}")

@@ -1,9 +1,9 @@
 """Fashion-MNIST with masks: each pixel is background (0) or of the garment's class (1 to 10).
 
-The masks are made from the images. The background is 0 but for faint specks along the outline, so
-that pixels above a 16th of the brightest are taken for the garment; parts of it as dark as the
-background become garment too where brighter ones enclose them. So does whatever else is enclosed:
-the opening under a bag's handle, the gaps between a sandal's straps.
+The masks are computed from the images. Background pixels are 0, apart from faint specks along the
+outline, so pixels above a 16th of the maximum are garment. Dark pixels that brighter ones enclose
+become garment too. These include openings: that under a bag's handle, those between a sandal's
+straps.
 """
 
 import hashlib
@@ -21,15 +21,15 @@ from datamodules.sources import fashion_mnist
 CLASSES = ("background", *fashion_mnist.CLASSES)
 BRIGHTEST_BACKGROUND = 16
 
-# Neighbours are to the left and right, above and below, and never in another image.
+# Horizontal and vertical neighbours; the first axis keeps images apart.
 _NEIGHBOURS = ndimage.generate_binary_structure(2, 1)[None]
 
 
 def load(data_dir: Path) -> ImageDataset:
-    """Find, verify and decode Fashion-MNIST, as `fashion_mnist.load` does, and make its masks.
+    """Load Fashion-MNIST by `fashion_mnist.load` and make its masks.
 
     Raises:
-        DataError: a file is corrupt, or the dataset is nowhere to be had.
+        DataError: a file is corrupt, or the dataset is neither found nor fetched.
     """
     images = fashion_mnist.load(data_dir)
     train_masks = masks(images.train_images, images.train_labels)
@@ -49,7 +49,7 @@ def load(data_dir: Path) -> ImageDataset:
 
 
 def masks(images: Tensor, labels: Tensor) -> Tensor:
-    """The mask of each image, uint8 (N, H, W), from images (N, 1, H, W) and classes (N,)."""
+    """Make masks, uint8 (N, H, W), of images (N, 1, H, W) of the given classes (N,)."""
     bright = images[:, 0].numpy() > BRIGHTEST_BACKGROUND
     garments = ndimage.binary_fill_holes(bright, _NEIGHBOURS)
     return torch.from_numpy(garments.astype(np.uint8)) * (1 + labels.byte()).view(-1, 1, 1)

@@ -41,23 +41,30 @@ def source(request, folder, tmp_path):
     return path
 
 
-def test_image_files_from_a_folder_or_an_archive(source, small_dataset, tmp_path, monkeypatch):
-    dataset = load(source, tmp_path, monkeypatch)
-    assert dataset.source == "CIFAR-10 (PNG, 80 + 40)"
-    assert torch.equal(dataset.train_images, small_dataset.train_images)
+def test_a_folder_or_archive_is_decoded_once(source, small_dataset, tmp_path, monkeypatch, capsys):
+    for is_cached in (False, True):
+        dataset = load(source, tmp_path, monkeypatch)
+        assert dataset.source == "CIFAR-10 (PNG, 80 + 40)"
+        assert torch.equal(dataset.train_images, small_dataset.train_images)
+        assert torch.equal(dataset.test_labels, small_dataset.test_labels)
+        assert dataset.digest == small_dataset.digest
+        error = capsys.readouterr().err
+        assert error == "" if is_cached else "(once)" in error
+
+
+def test_jpeg_files(folder, small_dataset, tmp_path, monkeypatch):
+    for file in folder.glob("test/*/*.png"):
+        with Image.open(file) as image:
+            image.save(file.with_suffix(".JPG"), "JPEG", quality=95)
+        file.unlink()
+    dataset = load(folder, tmp_path, monkeypatch)
+    assert dataset.source == "CIFAR-10 (JPEG and PNG, 80 + 40)"
     assert torch.equal(dataset.test_labels, small_dataset.test_labels)
-    assert dataset.digest == small_dataset.digest
+    difference = dataset.test_images.float() - small_dataset.test_images.float()
+    assert difference.mean((2, 3)).abs().max() < 2
 
 
-def test_decoded_once(source, tmp_path, monkeypatch, capsys):
-    first = load(source, tmp_path, monkeypatch)
-    assert "(once)" in capsys.readouterr().err
-    second = load(source, tmp_path, monkeypatch)
-    assert capsys.readouterr().err == ""
-    assert torch.equal(first.train_images, second.train_images)
-
-
-def test_other_content_is_decoded_anew(folder, tmp_path, monkeypatch):
+def test_changed_content_is_decoded_again(folder, tmp_path, monkeypatch):
     before = load(folder, tmp_path, monkeypatch)
     Image.new("RGB", (32, 32), "white").save(folder / "train" / "cat" / "9999.png")
     after = load(folder, tmp_path, monkeypatch)
@@ -65,14 +72,18 @@ def test_other_content_is_decoded_anew(folder, tmp_path, monkeypatch):
     assert after.digest != before.digest
 
 
-def test_a_damaged_cache_is_made_anew(folder, tmp_path, monkeypatch):
+def test_a_damaged_cache_is_quarantined(folder, tmp_path, monkeypatch):
     first = load(folder, tmp_path, monkeypatch)
     (cache,) = tmp_path.glob("*.pt")
-    cache.write_bytes(cache.read_bytes()[:100])
+    damaged = cache.read_bytes()[:100]
+    cache.write_bytes(damaged)
     assert torch.equal(load(folder, tmp_path, monkeypatch).train_images, first.train_images)
+    assert cache.with_name(f"{cache.name}.damaged").read_bytes() == damaged
 
 
-def test_the_cache_of_a_source_that_cannot_be_written_beside(folder, tmp_path, monkeypatch, capsys):
+def test_the_cache_moves_to_the_data_folder_if_the_source_is_read_only(
+    folder, tmp_path, monkeypatch, capsys
+):
     name = f"images.{image_folder.content_key(folder)[:16]}.pt"
     (tmp_path / name / "in the way").mkdir(parents=True)
     load(folder, tmp_path, monkeypatch)
@@ -94,7 +105,7 @@ def test_the_cache_of_a_source_that_cannot_be_written_beside(folder, tmp_path, m
         (lambda f: shutil.rmtree(f / "test"), "holds no test/"),
     ],
 )
-def test_what_is_wrong_with_an_image_folder_is_named(folder, tmp_path, monkeypatch, spoil, message):
+def test_errors_of_an_image_folder_are_named(folder, tmp_path, monkeypatch, spoil, message):
     spoil(folder)
     with pytest.raises(DataError, match=message):
         load(folder, tmp_path, monkeypatch)
@@ -109,14 +120,14 @@ def test_a_truncated_archive(folder, tmp_path, monkeypatch):
         load(path, tmp_path, monkeypatch)
 
 
-def test_a_source_that_is_not_there(tmp_path, monkeypatch):
+def test_a_missing_source(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="nowhere cannot be read: No such file"):
         load(tmp_path / "nowhere", tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def official(tmp_path, monkeypatch):
-    """The official archive's format with 10 images a batch, and the MD5 sums that belong to it."""
+    """An archive in the official format with 10 images a batch, and matching MD5 sums."""
     data_dir, folder = tmp_path / "data", tmp_path / "build" / "cifar-10-batches-py"
     data_dir.mkdir()
     folder.mkdir(parents=True)
@@ -163,6 +174,7 @@ def test_a_damaged_official_folder(official):
         cifar10.load(official)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("CIFAR10_JPEG" not in os.environ, reason="CIFAR10_JPEG names no archive")
 def test_all_of_cifar10_as_jpeg(tmp_path, monkeypatch):
     path = tmp_path / "images.tar.xz"

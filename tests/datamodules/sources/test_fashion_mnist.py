@@ -26,39 +26,39 @@ def test_reads_the_format(small):
     assert dataset.source == "Fashion-MNIST (data folder)"
 
 
-def test_reads_decompressed_files_too(small):
+def test_reads_decompressed_files(small):
     path = small / IMAGES
     path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
     path.unlink()
     assert len(fashion_mnist.load(small).train_images) == 2
 
 
-def test_truncated(small):
+def test_a_truncated_file(small):
     path = small / IMAGES
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is damaged"):
         fashion_mnist.load(small)
 
 
-def test_not_an_archive(small):
+def test_a_file_that_is_not_gzip(small):
     (small / IMAGES).write_bytes(b"<html>not found</html>")
     with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is damaged"):
         fashion_mnist.load(small)
 
 
-def test_other_content(small):
+def test_a_file_with_other_content(small):
     (small / IMAGES).write_bytes(gzip.compress(b"another file"))
     with pytest.raises(DataError, match=r"SHA-256 differs"):
         fashion_mnist.load(small)
 
 
-def test_missing_file(small):
+def test_a_missing_file(small):
     (small / IMAGES).unlink()
     with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is missing"):
         fashion_mnist.load(small)
 
 
-def test_debians_folder_comes_second(small, tmp_path, monkeypatch):
+def test_falls_back_to_the_folder_of_debians_package(small, tmp_path, monkeypatch):
     monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", small / "FashionMNIST" / "raw")
     dataset = fashion_mnist.load(tmp_path / "empty")
     assert dataset.source == "Fashion-MNIST (Debian package dataset-fashion-mnist)"
@@ -69,7 +69,7 @@ def test_fetches_from_the_second_source_when_the_first_fails(small, tmp_path, mo
         raise OSError("no route to host")
 
     def mirror(scratch):
-        assert scratch.is_absolute()  # the commands it runs work in a folder of their own
+        assert scratch.is_absolute()  # apt-get and dpkg-deb run in another folder
         return small / "FashionMNIST" / "raw"
 
     monkeypatch.setattr(fashion_mnist, "_from_torchvision", unreachable)
@@ -81,7 +81,7 @@ def test_fetches_from_the_second_source_when_the_first_fails(small, tmp_path, mo
     assert {p.name for p in own.rglob("*") if p.is_file()} == set(fashion_mnist.FILES)
 
 
-def test_nothing_is_left_of_a_download_that_fails(small, tmp_path, monkeypatch):
+def test_a_failed_download_leaves_no_files(small, tmp_path, monkeypatch):
     def damaged(scratch):
         (scratch / "train-images-idx3-ubyte").write_bytes(b"half")
         return scratch

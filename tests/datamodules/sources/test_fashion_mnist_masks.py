@@ -7,13 +7,13 @@ from datamodules.sources.fashion_mnist_masks import masks
 
 
 def mask(drawing, label=0):
-    """The mask of a drawing: `#` is bright, `:` a speck of background, all else dark."""
+    """The mask of a drawing: `#` is bright, `:` a speck of background, anything else dark."""
     brightness = {"#": 200, ":": 16}
     rows = [[brightness.get(c, 0) for c in line] for line in drawing.split()]
     return masks(torch.tensor(rows, dtype=torch.uint8)[None, None], torch.tensor([label]))[0]
 
 
-def test_a_garment_is_its_bright_pixels_and_what_they_enclose():
+def test_enclosed_dark_pixels_belong_to_the_garment():
     drawing = """
         .......
         .####:.
@@ -34,7 +34,7 @@ def test_a_garment_is_its_bright_pixels_and_what_they_enclose():
     assert mask(expected).sum() == 15
 
 
-def test_a_bay_stays_background():
+def test_a_bay_is_background():
     drawing = """
         #####
         #...#
@@ -44,7 +44,7 @@ def test_a_bay_stays_background():
     assert mask(drawing).bool().sum() == 12
 
 
-def test_a_hole_open_at_a_corner_alone_is_closed():
+def test_diagonal_neighbours_close_a_hole():
     drawing = """
         .##.
         #..#
@@ -53,7 +53,7 @@ def test_a_hole_open_at_a_corner_alone_is_closed():
     assert mask(drawing).sum() == 8
 
 
-def test_classes_are_counted_after_the_background():
+def test_the_background_precedes_the_classes():
     assert fashion_mnist_masks.CLASSES[0] == "background"
     for label in range(10):
         found = mask("..# .## ...", label)
@@ -61,7 +61,7 @@ def test_classes_are_counted_after_the_background():
         assert found.unique().tolist() == [0, label + 1]
 
 
-def test_no_image_fills_the_holes_of_another():
+def test_holes_do_not_extend_across_images():
     images = torch.full((3, 1, 8, 8), 200, dtype=torch.uint8)
     images[1] = 0
     assert masks(images, torch.zeros(3, dtype=torch.long)).sum((1, 2)).tolist() == [64, 0, 64]
@@ -75,13 +75,13 @@ def test_the_dataset(small_fashion_mnist):
     assert (len(dataset.classes), dataset.channels) == (11, 1)
     for labels in (dataset.train_labels, dataset.test_labels):
         assert labels.shape == (30, 28, 28)
-        # The garments of the small dataset are squares that grow with their class.
+        # In the small dataset a garment is a square, larger for each next class.
         areas = (labels > 0).sum((1, 2))
         assert areas.tolist() == [(2 * label + 1) ** 2 for label in range(10)] * 3
         assert labels.flatten(1).max(1).values.tolist() == [*range(1, 11)] * 3
 
 
-def test_equal_masks_have_equal_digests_and_others_have_not(small_fashion_mnist, monkeypatch):
+def test_the_digest_depends_on_the_masks(small_fashion_mnist, monkeypatch):
     def digest():
         return datamodules.load("fashion_mnist_masks", small_fashion_mnist).digest
 
@@ -92,14 +92,14 @@ def test_equal_masks_have_equal_digests_and_others_have_not(small_fashion_mnist,
 
 
 @pytest.mark.parametrize("name", ["fashion_mnist", "fashion_mnist_masks"])
-def test_the_task_is_known_before_the_data(small_fashion_mnist, name):
+def test_the_task_agrees_with_the_loaded_data(small_fashion_mnist, name):
     assert datamodules.load(name, small_fashion_mnist).task == datamodules.TASKS[name]
 
 
 def test_the_real_masks(fashion_mnist):
     found = masks(fashion_mnist.test_images[:1000], fashion_mnist.test_labels[:1000])
     # A garment reaches two borders of its image and never fills it.
-    shares = (found > 0).float().mean((1, 2))
-    assert shares.min() > 0.05
-    assert shares.max() < 1
-    assert shares.mean() == pytest.approx(0.47, abs=0.02)
+    filled = (found > 0).float().mean((1, 2))
+    assert filled.min() > 0.05
+    assert filled.max() < 1
+    assert filled.mean() == pytest.approx(0.47, abs=0.02)
