@@ -1,1 +1,1 @@
-"""What people look at, made from records alone."""
+"""Tables and plots, made from records alone."""

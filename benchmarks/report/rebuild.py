@@ -1,4 +1,4 @@
-"""Records in, table and plots out; nothing here measures anything."""
+"""Rebuilds table, CSV files and plots from records, without measuring anything."""
 
 import sys
 from pathlib import Path
@@ -6,34 +6,35 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.errors import UsageError
-from benchmarks.records import record
+from benchmarks.records import frames, store
 from benchmarks.records.record import OK
 from benchmarks.records.storage import lock, reason, write_atomic
 from benchmarks.report import plots, table
+from benchmarks.report.style import save
 
 
 def rebuild(folder: Path) -> str:
     """Write `results.csv`, `curves.csv`, `table.md` and `plots/` of one comparison.
 
-    If these cannot be written, that is said in one line.
+    A failure to write these files is reported in one line, and the table is returned.
 
     Args:
         folder: `<results>/<dataset>/<protocol>`, with records in `runs/`.
 
     Returns:
-        The table, in markdown.
+        The table in markdown.
 
     Raises:
-        UsageError: none of the records can be read.
+        UsageError: no record can be read.
     """
-    found = record.load(folder)
+    found = store.load(folder)
     if not found:
         raise UsageError(f"no readable record in {folder / 'runs'}; `make bench` makes them")
-    rows = record.frame(found)
+    rows = frames.frame(found)
     markdown = table.markdown(rows)
     try:
         with lock(folder, "report"):
-            _write(folder, rows, record.curves(found), markdown)
+            _write(folder, rows, frames.curves(found), markdown)
     except OSError as error:
         problem = f"table, CSV and plots cannot be written: {reason(error)}"
         print(f"benchmarks: {folder}: {problem}", file=sys.stderr)
@@ -41,8 +42,8 @@ def rebuild(folder: Path) -> str:
 
 
 def _write(folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, markdown: str) -> None:
-    for left_behind in (*folder.glob("*.part"), *folder.glob("plots/*.part")):
-        left_behind.unlink()
+    for partial in (*folder.glob("*.part"), *folder.glob("plots/*.part")):
+        partial.unlink()
     write_atomic(folder / "results.csv", rows.to_csv(index=False))
     write_atomic(folder / "curves.csv", curves.to_csv(index=False))
     write_atomic(folder / "table.md", markdown + "\n")
@@ -50,6 +51,6 @@ def _write(folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, markdown: str
     current = current[current["status"] == OK]
     if not current.empty:
         curves = curves[curves["key"].isin(current["key"])]
-        plots.save(plots.accuracy(current), folder / "plots" / "accuracy.png")
-        plots.save(plots.accuracy_against_speed(current), folder / "plots" / "speed.png")
-        plots.save(plots.training_curves(curves), folder / "plots" / "curves.png")
+        save(plots.accuracy(current), folder / "plots" / "accuracy.png")
+        save(plots.accuracy_against_speed(current), folder / "plots" / "speed.png")
+        save(plots.training_curves(curves), folder / "plots" / "curves.png")

@@ -1,49 +1,50 @@
-"""The comparison table in markdown: one row a model, and under it what the numbers rest on."""
+"""The comparison table in markdown: one row a model, then failures, definitions and provenance."""
 
 import re
 
 import pandas as pd
 
 from benchmarks.records.record import OK
-from lit_models import SEGMENTATION
+from datamodules.dataset import SEGMENTATION
 
 _CAPTION = """\
-Loss and train accuracy: the last epoch's training examples, each as it was trained on. \
-Test or validation accuracy: all these images, once, after the last epoch. Examples/sec: \
-training examples a second of the whole training loop, warm-up and evaluation left out. \
-Relative speed: the same in terms of a reference workload timed just before and after. Loop \
-efficiency: our loop over a bare PyTorch loop on one resident batch, timed in turns; bound by: \
-what takes most of the loop, the net, the data or the framework. MACs: multiply-adds of \
-convolutions and matrix products for one image. Seconds: the training from start to end."""
+Loss and train accuracy: over the last epoch's training examples, in train mode. Test or \
+validation accuracy: over all these images, in eval mode, after the last epoch. Examples/sec: \
+training examples a second of the whole training loop, without warm-up and evaluation. Relative \
+speed: examples/sec over that of a reference workload timed just before and after the training. \
+Loop efficiency: examples/sec over that of a bare PyTorch loop on one resident batch, timed in \
+turns. Bound by: what takes most of the loop's time, net, data or framework. MACs: multiply-adds \
+of convolutions and matrix products for one image. Seconds: the training from start to end."""
 
-DRIFT = 0.05  # of the reference workload, from which on a row is marked
+DRIFT = 0.05  # of the reference workload; a row with more is marked
 
 _CAPTION_OF_MASKS = """\
-Pixel accuracy: of all pixels, background included. Mean IoU: of each class, intersection over \
-union of its predicted and true pixels in all evaluated images together; then the mean over \
-the classes, background included."""
+Pixel accuracy: over all pixels, background included. Mean IoU: the intersection over union of a \
+class's predicted and true pixels in all evaluated images together, averaged over the classes, \
+background included."""
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows that belong side by side: of the newest protocol and data, the last a model and seed."""
+    """Rows of the newest protocol and data, the last of each model and seed."""
     rows = rows.sort_values("finished_at", kind="stable")
-    recipe = ["protocol_digest", "data_digest"]
-    newest = (rows[recipe] == rows[recipe].iloc[-1]).all(axis="columns")
+    digests = rows[["protocol_digest", "data_digest"]]
+    newest = (digests == digests.iloc[-1]).all(axis="columns")
     latest = rows[newest].drop_duplicates(["model", "seed"], keep="last")
     return latest.sort_values(["model", "seed"])
 
 
 def markdown(rows: pd.DataFrame) -> str:
-    """The table of one comparison; several seeds of a model become mean ± standard deviation."""
+    """The table of one comparison; seeds of a model are shown as mean ± standard deviation."""
     current = comparable(rows)
     done = current[current["status"] == OK]
     by_model = current.groupby("model", sort=False)
     table = pd.DataFrame([_row(model, runs) for model, runs in by_model]).sort_values(
-        "_rank", ascending=False, kind="stable"
+        "_score", ascending=False, kind="stable"
     )
-    table = table.drop(columns="_rank").dropna(axis="columns", how="all").fillna("")
+    table = table.drop(columns="_score").dropna(axis="columns", how="all").fillna("")
+    align = ["left"] + ["right"] * (len(table.columns) - 1)
     lines = [
-        table.to_markdown(index=False, disable_numparse=True, colalign=_alignment(table)),
+        table.to_markdown(index=False, disable_numparse=True, colalign=align),
         *_failures(current),
         " ".join([_CAPTION, *([_CAPTION_OF_MASKS] if _is_of_masks(rows) else [])]),
         _provenance(done if len(done) else current, left_out=len(rows) - len(current)),
@@ -52,7 +53,7 @@ def markdown(rows: pd.DataFrame) -> str:
 
 
 def in_words(column: str, rows: pd.DataFrame) -> str:
-    """A column of results in words: what is accuracy elsewhere is, of masks, pixel accuracy."""
+    """The name of a column in words; the accuracy of a segmentation is its pixel accuracy."""
     words = column.replace("_", " ").replace("iou", "IoU")
     return words.replace("accuracy", "pixel accuracy") if _is_of_masks(rows) else words
 
@@ -61,14 +62,10 @@ def _is_of_masks(rows: pd.DataFrame) -> bool:
     return (rows["task"] == SEGMENTATION).any()
 
 
-def _alignment(table: pd.DataFrame) -> list[str]:
-    return ["left"] + ["right"] * (len(table.columns) - 1)
-
-
 def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
     done = runs[runs["status"] == OK]
     if done.empty:
-        return {"model": _escape(model), "parameters": runs["status"].iloc[-1], "_rank": -1.0}
+        return {"model": _escape(model), "parameters": runs["status"].iloc[-1], "_score": -1.0}
     accuracy, mean_iou = (
         done[f"test_{score}"].fillna(done[f"validation_{score}"])
         for score in ("accuracy", "mean_iou")
@@ -83,22 +80,23 @@ def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
             for column in ("train_accuracy", "test_accuracy", "validation_accuracy")
         },
         "mean IoU": _mean(mean_iou, 3),
-        "examples/sec": _mean(done["examples_per_sec"], 0)
-        + (" †" if (done["reference_drift"] > DRIFT).any() else ""),
+        "examples/sec": _mean(
+            done["examples_per_sec"], 0, " †" if (done["reference_drift"] > DRIFT).any() else ""
+        ),
         "relative speed": _mean(done["relative_speed"], 3),
         "loop efficiency": _mean(done["loop_efficiency"], 2),
         "bound by": " / ".join(done["bound_by"].dropna().unique()) or None,
         "seconds": _mean(done["fit_seconds"], 0),
-        "_rank": mean_iou.fillna(accuracy).mean(),
+        "_score": mean_iou.fillna(accuracy).mean(),
     }
 
 
-def _mean(values: pd.Series, digits: int) -> str | None:
+def _mean(values: pd.Series, digits: int, mark: str = "") -> str | None:
     values = values.dropna()
     if values.empty:
         return None
     text = f"{values.mean():,.{digits}f}"
-    return text if len(values) == 1 else f"{text} ± {values.std():,.{digits}f}"
+    return text + (f" ± {values.std():,.{digits}f}" if len(values) > 1 else "") + mark
 
 
 def _failures(rows: pd.DataFrame) -> list[str]:
@@ -111,7 +109,7 @@ def _failures(rows: pd.DataFrame) -> list[str]:
 
 
 def _escape(text: object) -> str:
-    """Text from outside as markdown shows it: no markup, no HTML, one line."""
+    """One line of text from outside that markdown shows literally, without markup or HTML."""
     text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"([\\|`*\[\]])", r"\\\1", text)
 
@@ -143,13 +141,13 @@ def _provenance(rows: pd.DataFrame, left_out: int) -> str:
         )
     if (rows["reference_drift"] > DRIFT).any():
         notes.append(
-            "†: meanwhile the reference workload became faster or slower by more than "
-            f"{100 * DRIFT:.0f} %, so that this speed is a rough one."
+            "†: a rough speed, because the reference workload became faster or slower by more than "
+            f"{100 * DRIFT:.0f} % during the training."
         )
     notes += [
-        f"{_escape(row.model)} (seed {row.seed}) did not fit in memory: its batches came in "
-        f"{row.micro_batches:.0f} micro-batches, their gradients added up; BatchNorm is over a "
-        "micro-batch."
+        f"{_escape(row.model)} (seed {row.seed}) did not fit in memory: its batches were split "
+        f"into {row.micro_batches:.0f} micro-batches with accumulated gradients; BatchNorm "
+        "normalises over a micro-batch."
         for row in rows[rows["micro_batches"] > 1].itertuples()
     ]
     for row in rows[rows["resumed"] > 0].itertuples():

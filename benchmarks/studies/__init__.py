@@ -1,8 +1,8 @@
-"""One file a question, each with two functions that return its table in markdown.
+"""Studies, one question a file, each with two functions that return its table in markdown.
 
-`run(folder, device, force, data_dir)` measures, unless that is done, and writes `results.csv`, and
-beside it what a row cannot hold; `rebuild(folder)` draws table and plots from these. `data_dir` is
-where datasets are looked for.
+`run(folder, device, force, data_dir)` measures, unless `results.csv` already holds the measurement,
+and writes `results.csv` and files for whatever a row cannot hold. `rebuild(folder)` makes the table
+and the plots from these files. `data_dir` is the folder of datasets.
 """
 
 import importlib
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def names() -> list[str]:
-    """The studies at hand."""
+    """The names of all studies."""
     return [module.name for module in pkgutil.iter_modules(__path__)]
 
 
@@ -27,12 +27,12 @@ def load(name: str) -> ModuleType:
 
 
 def rows_of(folder: Path) -> "pd.DataFrame":
-    """What a study has measured.
+    """The measurements of a study.
 
     Raises:
-        UsageError: nothing, or what it wrote is damaged.
+        UsageError: there are none, or their file is damaged.
     """
-    from benchmarks.records.record import read_rows
+    from benchmarks.records.frames import read_rows
 
     rows = read_rows(folder / "results.csv")
     if rows is None:
@@ -41,8 +41,8 @@ def rows_of(folder: Path) -> "pd.DataFrame":
 
 
 def is_measured(folder: Path, key: str) -> bool:
-    """Whether the results of a study are those of this key."""
-    from benchmarks.records.record import read_rows
+    """Whether all measurements of a study have this key."""
+    from benchmarks.records.frames import read_rows
 
     rows = read_rows(folder / "results.csv")
     return rows is not None and bool((rows["key"] == key).all())

@@ -1,16 +1,22 @@
-"""What a net can see against what it looks at: theoretical and effective receptive field.
+"""Theoretical against effective receptive field: the pixels a net can see and those it weighs.
 
-Nets as they are initialised, before any training, on real images of Fashion-MNIST: the gradient of
-the central position of the last map (Luo et al., 2016), and the square it could depend on.
+Nets as initialised, before any training, on real images of Fashion-MNIST: the square that the
+central position of the last map can depend on, and its gradient (Luo et al., 2016).
 """
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
 from torch import Tensor, nn
 
 import datamodules
@@ -18,10 +24,11 @@ import lit_models
 from benchmarks import studies
 from benchmarks.errors import UsageError
 from benchmarks.machine import environment
-from benchmarks.planning.plan import code_digest, digest
-from benchmarks.records.record import identity, now
+from benchmarks.planning.fingerprint import digest, imported_digest
+from benchmarks.records.record import now
 from benchmarks.records.storage import quarantine, write_atomic
-from benchmarks.report import plots
+from benchmarks.records.store import identity
+from benchmarks.report.style import STYLE, save
 from benchmarks.training.initialisation import initialise
 from datamodules.datamodule import DeviceResidentDataModule
 
@@ -29,26 +36,30 @@ MODELS = (
     *("lenet", "alexnet", "vgg11", "nin"),
     *("googlenet", "densenet", "resnet18", "efficientnet_b0"),
 )
-SETTINGS = {"dataset": "fashion_mnist", "image_size": 224, "images": 64, "init": "lsuv", "seed": 0}
+SETTINGS: dict[str, Any] = {
+    "dataset": "fashion_mnist",
+    "image_size": 224,
+    "images": 64,
+    "init": "lsuv",
+    "seed": 0,
+}
 BOX = ["first_row", "last_row", "first_column", "last_column"]
+ON_DARK = {"legend.frameon": True, "legend.facecolor": "0.2", "legend.labelcolor": "white"}
 
 
 def run(folder: Path, device: str, force: bool = False, data_dir: Path = Path("data")) -> str:
-    """Measure, unless measured already, write `results.csv`, `maps.npz` and what is drawn of them.
+    """Write `results.csv` and `maps.npz`, measuring unless that is done, then table and plot.
 
     Returns:
         The table in markdown.
 
     Raises:
-        DataError: the dataset is not to be had.
+        DataError: the dataset cannot be loaded.
     """
     dataset = datamodules.load(SETTINGS["dataset"], data_dir)
     nets = [lit_models.entry(model).module for model in MODELS]
-    measuring = [
-        "lit_models.analysis.receptive_field.graph",
-        "lit_models.analysis.effective_receptive_field",
-    ]
-    code = code_digest([__name__, "benchmarks.training.initialisation", *measuring, *nets])
+    measuring = "lit_models.analysis.effective_receptive_field"
+    code = imported_digest([__name__, "benchmarks.training.initialisation", measuring, *nets])
     where = [device, torch.__version__, identity(folder.parents[1])]
     key = digest([MODELS, SETTINGS, dataset.digest, code, *where])[:16]
     if force or not studies.is_measured(folder, key):
@@ -65,13 +76,13 @@ def rebuild(folder: Path) -> str:
     rows = studies.rows_of(folder)
     try:
         with np.load(io.BytesIO((folder / "maps.npz").read_bytes())) as maps:
-            figure = plots.effective_receptive_field(rows, maps)
+            figure = plot(rows, maps)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         quarantine(folder / "maps.npz", error)
         raise UsageError(
-            f"{folder} cannot be drawn; `make study STUDY={folder.name} FORCE=1` measures anew"
+            f"{folder} cannot be drawn; `make study STUDY={folder.name} FORCE=1` measures again"
         ) from None
-    plots.save(figure, folder / "plots" / "effective_receptive_field.png")
+    save(figure, folder / "plots" / "effective_receptive_field.png")
     markdown = table(rows)
     write_atomic(folder / "table.md", markdown + "\n")
     return markdown
@@ -79,8 +90,8 @@ def rebuild(folder: Path) -> str:
 
 def measure(
     dataset: datamodules.ImageDataset, device: torch.device
-) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """One row a model, and for each its map (H, W) in half precision, the largest weight 1."""
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """One row a model, and the map (H, W) of each in half precision, its maximum 1."""
     data = DeviceResidentDataModule(
         dataset,
         device,
@@ -114,18 +125,58 @@ def measure(
 
 @torch.no_grad()
 def _calibrate(net: nn.Module, images: Tensor) -> None:
-    """Give batch normalisation the statistics of these images: eval mode then acts as training."""
+    """Set the statistics of batch normalisation to those of these images, for eval mode."""
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
-        norm.momentum = None  # an average over all batches, here of one
+        norm.momentum = None  # the mean over all batches, here of one
     net.eval()
     for norm in norms:
         norm.train()
     net(images)
 
 
+@plt.rc_context({**STYLE, "axes.grid": False, **ON_DARK})
+def plot(rows: pd.DataFrame, maps: Mapping[str, Any]) -> Figure:
+    """The map of each model in a panel as large as the theoretical field; grey: outside the image.
+
+    Args:
+        rows: the measurements.
+        maps: an (H, W) array for each model, its maximum 1.
+    """
+    rows = rows.sort_values("theoretical_size", kind="stable")
+    columns = min(4, len(rows))
+    lines = -(-len(rows) // columns)
+    size = (3 * columns + 1, 3.3 * lines + 0.6)
+    figure, panels = plt.subplots(lines, columns, figsize=size, squeeze=False)
+    for axes, row in zip(panels.flat, rows.itertuples(), strict=False):
+        image = maps[row.model].astype(np.float32)
+        extent = (0, image.shape[1], image.shape[0], 0)
+        picture = axes.imshow(image, norm=PowerNorm(0.5, 0, 1), cmap="magma", extent=extent)
+        corner, side = (row.first_column, row.first_row), row.theoretical_size
+        centre = (corner[0] + side / 2, corner[1] + side / 2)
+        for patch in (
+            Rectangle(corner, side, side, ls="--", color="white", label="theoretical field"),
+            Circle(centre, row.radius_half, color="C9", label="half of the gradient"),
+            Circle(centre, row.radius_95, color="C2", label="95 % of the gradient"),
+        ):
+            patch.set(fill=False, lw=2)
+            axes.add_patch(patch)
+        view = 0.54 * side
+        axes.set_xlim(centre[0] - view, centre[0] + view)
+        axes.set_ylim(centre[1] + view, centre[1] - view)
+        axes.set_facecolor("0.4")
+        axes.set_title(f"{row.model}, {side} px", loc="left")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    for axes in panels.flat[len(rows) :]:
+        axes.set_axis_off()
+    figure.legend(handles=panels[0, 0].patches, loc="outside lower left", ncols=3)
+    figure.colorbar(picture, ax=panels, label="gradient, its maximum = 1", shrink=0.8)
+    return figure
+
+
 def table(rows: pd.DataFrame) -> str:
-    """The measurements in markdown, and under them what they rest on."""
+    """The measurements in markdown, and under them their conditions."""
     shown = pd.DataFrame(
         {
             "model": rows["model"],
@@ -137,11 +188,11 @@ def table(rows: pd.DataFrame) -> str:
     )
     first = rows.iloc[0]
     caption = (
-        "In pixels. Theoretical size: side of the square the central position of the last map may "
-        "depend on, which may reach beyond the image. Radius: of the circle around it that holds "
-        "half, or 95 %, of its absolute gradient inside the image, averaged over {images} training "
-        "images of {image_size} px. Nets as initialised ({init}, seed {seed}), not trained; batch "
-        "normalisation with the statistics of these images. "
+        "In pixels. Theoretical size: side of the square that the central position of the last "
+        "map can depend on; it may extend beyond the image. Radius: of the circle around its "
+        "centre that holds half, or 95 %, of the absolute gradient inside the image, averaged over "
+        "{images} training images of {image_size} px. Nets as initialised ({init}, seed {seed}), "
+        "not trained; batch normalisation with the statistics of these images. "
         "{data_source}; device: {device}; torch {torch_version}; commit: {commit}; "
         "finished: {finished_at}."
     ).format(**first)

@@ -1,43 +1,45 @@
 """Kernel size against compute time: one convolution, timed forward and forward + backward.
 
-Stride 1, padding k // 2 and no bias, so that parameters and multiply-adds both grow with the square
-of the kernel size, in a fixed ratio; what the hardware makes of it is measured.
+The convolutions have stride 1, padding k // 2 and no bias. So parameters and multiply-adds both
+grow with the square of the kernel size k, in a fixed ratio; the time may grow differently.
 """
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import matplotlib.pyplot as plt
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 import lit_models
 from benchmarks import studies
 from benchmarks.machine import accelerator, environment, process_settings
-from benchmarks.planning.plan import code_digest, digest
-from benchmarks.records.record import identity, now
+from benchmarks.planning.fingerprint import digest, imported_digest
+from benchmarks.records.record import now
 from benchmarks.records.storage import write_atomic
-from benchmarks.report import plots
+from benchmarks.records.store import identity
+from benchmarks.report.style import STYLE, save
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
 SETTINGS = {"in_channels": 64, "out_channels": 64, "image_size": 56, "batch_size": 8}
-# Work is repeated for so long between two readings of the clock, which take time themselves.
+# Reading the clock takes time, so work is repeated for BLOCK_SECONDS between two readings.
 ROUNDS, BLOCKS_A_ROUND, BLOCK_SECONDS = 5, 5, 0.02
 
 
 def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = None) -> str:
-    """Measure, unless measured already, write `results.csv` and rebuild what is drawn from it.
+    """Write `results.csv`, measuring unless that is done, then `table.md` and `plots/`.
 
-    The images are random numbers: `data_dir` is not looked at.
+    The images are random numbers: `data_dir` is not used.
 
     Returns:
         The table in markdown.
     """
-    code = code_digest(
-        [__name__, "benchmarks.machine.process_settings", "benchmarks.machine.accelerator"]
-    )
+    machine = [f"benchmarks.machine.{name}" for name in ("process_settings", "accelerator")]
+    code = imported_digest([__name__, *machine])
     key = digest([SETTINGS, code, device, torch.__version__, identity(folder.parents[1])])[:16]
     if force or not studies.is_measured(folder, key):
         rows = measure(torch.device(device)).assign(key=key)
@@ -48,48 +50,43 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = 
 def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv`; returns the table."""
     rows = studies.rows_of(folder)
-    plots.save(plots.kernel_size(rows), folder / "plots" / "kernel_size.png")
+    save(plot(rows), folder / "plots" / "kernel_size.png")
     markdown = table(rows)
     write_atomic(folder / "table.md", markdown + "\n")
     return markdown
 
 
 def measure(device: torch.device) -> pd.DataFrame:
-    """One row a kernel size: cost in theory, median and quartiles of the times in ms."""
+    """One row a kernel size: its cost, and median and quartiles of its times in ms."""
     process_settings.set_up()
     channels, size = SETTINGS["in_channels"], SETTINGS["image_size"]
-    images = torch.randn(
-        SETTINGS["batch_size"], channels, size, size, device=device, requires_grad=True
-    )
-    layers = {
-        kernel_size: nn.Conv2d(
-            channels, SETTINGS["out_channels"], kernel_size, padding=kernel_size // 2, bias=False
-        )
-        for kernel_size in KERNEL_SIZES
-    }
+    shape, filters = (SETTINGS["batch_size"], channels, size, size), SETTINGS["out_channels"]
+    images = torch.randn(shape, device=device, requires_grad=True)
+    layers = {k: nn.Conv2d(channels, filters, k, padding=k // 2, bias=False) for k in KERNEL_SIZES}
     works = {
         (kernel_size, name): partial(work, layer.to(device), images)
         for kernel_size, layer in layers.items()
         for name, work in WORKS.items()
     }
+    calls: dict[tuple[int, str], int] = {}
+    for key, work in works.items():
+        _seconds_a_call(work, device, 2)  # warm-up
+        calls[key] = max(1, round(BLOCK_SECONDS / _seconds_a_call(work, device, 1)))
     # In rounds, so that a slow moment of the machine does not fall on one kernel size alone.
-    sizes: dict[tuple[int, str], int] = {}
     times: dict[tuple[int, str], list[float]] = {key: [] for key in works}
-    for number in range(1 + ROUNDS):
+    for _ in range(ROUNDS):
         for key, work in works.items():
-            if number == 0:  # warms up
-                _seconds(work, device, 2)
-                sizes[key] = max(1, round(BLOCK_SECONDS / _seconds(work, device, 1)))
-            else:
-                times[key] += [_seconds(work, device, sizes[key]) for _ in range(BLOCKS_A_ROUND)]
+            times[key] += [_seconds_a_call(work, device, calls[key]) for _ in range(BLOCKS_A_ROUND)]
 
     stamp = {**environment.describe(device), **SETTINGS, "finished_at": now()}
     rows = []
     for kernel_size, layer in layers.items():
         cost = lit_models.cost(layer, size, channels)
-        row = {"kernel_size": kernel_size, "parameters": cost.parameters, "macs": cost.macs}
+        row: dict[str, Any] = {"kernel_size": kernel_size}
+        row |= {"parameters": cost.parameters, "macs": cost.macs}
         for name in WORKS:
-            low, median, high = 1000 * np.quantile(times[kernel_size, name], (0.25, 0.5, 0.75))
+            milliseconds = pd.Series(times[kernel_size, name]) * 1000
+            low, median, high = milliseconds.quantile((0.25, 0.5, 0.75))
             row |= {f"{name}_ms": median, f"{name}_q1_ms": low, f"{name}_q3_ms": high}
         rows.append(row | stamp)
     return pd.DataFrame(rows)
@@ -106,16 +103,45 @@ def _forward_backward(layer: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
 WORKS = {"forward": _forward, "forward_backward": _forward_backward}
 
 
-def _seconds(work: Callable[[], object], device: torch.device, number: int) -> float:
-    """What one of so many takes."""
+def _seconds_a_call(work: Callable[[], object], device: torch.device, calls: int) -> float:
+    """The mean time of several calls in a row."""
     began = accelerator.now(device)
-    for _ in range(number):
+    for _ in range(calls):
         work()
-    return (accelerator.now(device) - began) / number
+    return (accelerator.now(device) - began) / calls
+
+
+@plt.rc_context(STYLE)
+def plot(rows: pd.DataFrame) -> Figure:
+    """Compute time by kernel size, beside parameters and multiply-adds."""
+    figure, (measured, theory) = plt.subplots(1, 2, figsize=(11, 4.5))
+    sizes = rows["kernel_size"]
+    for name in WORKS:
+        label = f"{name.replace('_', ' + ')}, median"
+        (line,) = measured.plot(sizes, rows[f"{name}_ms"], marker="o", label=label)
+        low, high = rows[f"{name}_q1_ms"], rows[f"{name}_q3_ms"]
+        measured.fill_between(sizes, low, high, color=line.get_color(), alpha=0.25, lw=0)
+    measured.set_ylabel("time (ms); band: interquartile range")
+    measured.set_title("measured", loc="left")
+    theory.plot(sizes, rows["macs"] / 1e6, marker="o", color="C2")
+    theory.set_ylabel("million multiply-adds an image")
+    theory.set_title("theory: both grow with the square", loc="left")
+    per_parameter = (rows["macs"] / rows["parameters"]).iloc[0] / 1e6
+    parameters = theory.secondary_yaxis(
+        "right", functions=(lambda macs: macs / per_parameter, lambda p: p * per_parameter)
+    )
+    parameters.set_ylabel("parameters")
+    parameters.yaxis.set_major_formatter("{x:,.0f}")
+    for axes in (measured, theory):
+        axes.set_xlabel("kernel size")
+        axes.set_xticks(sizes)
+        axes.set_ylim(bottom=0)
+    measured.legend(loc="upper left")
+    return figure
 
 
 def table(rows: pd.DataFrame) -> str:
-    """The measurements in markdown, and under them what they rest on."""
+    """The measurements in markdown, and under them their conditions."""
     shown = pd.DataFrame(
         {
             "kernel size": rows["kernel_size"],

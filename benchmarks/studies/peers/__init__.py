@@ -1,4 +1,4 @@
-"""Our training loop against the loops others would write."""
+"""Our training loop compared with the loops that most people would write."""
 
 from benchmarks.studies.peers.study import rebuild, run
 

@@ -1,7 +1,7 @@
-"""The loops most people would write, to hold ours against.
+"""The loops that most people would write, to compare ours with.
 
-Like those of benchmarks/loops.py, each takes a training and a number of steps and returns
-examples/sec. Nets are in PyTorch's default layout, and the optimizer is SGD as it comes.
+As in benchmarks/measurement/loops.py, each takes a training and a number of steps, and returns
+examples/sec. Nets are in PyTorch's default layout, and the optimizer is SGD with its defaults.
 """
 
 import importlib.util
@@ -32,7 +32,7 @@ HAS_TIMM = importlib.util.find_spec("timm") is not None
 
 
 class ImageFiles(VisionDataset):
-    """Examples one by one, as torchvision's datasets give them: a PIL image, transformed."""
+    """Examples as torchvision's datasets serve them: each a PIL image, transformed."""
 
     def __init__(self, dataset: ImageDataset, transform: transforms.Compose) -> None:
         super().__init__(transform=transform)
@@ -48,12 +48,12 @@ class ImageFiles(VisionDataset):
 
 @dataclass(frozen=True)
 class Peer:
-    """A training, and the loader that feeds it in a textbook.
+    """A training, and the DataLoader that most people would feed it with.
 
     Args:
-        training: net and recipe.
+        training: net and protocol.
         dataset: the examples.
-        workers: processes of the loader.
+        workers: processes of the DataLoader.
     """
 
     training: Training
@@ -78,8 +78,8 @@ class Peer:
         return torch.optim.SGD(net.parameters(), lr=self.training.protocol.learning_rate)
 
 
-def textbook(peer: Peer, steps: int) -> float:
-    """`train_ch6` of Dive into Deep Learning by the wall clock, the loader's time included."""
+def dataloader_loop(peer: Peer, steps: int) -> float:
+    """`train_ch6` of Dive into Deep Learning, timed with its DataLoader."""
     net, device = peer.net().train(), peer.device
     optimizer, loss = peer.optimizer(net), nn.CrossEntropyLoss()
     metric = [0.0, 0.0, 0]
@@ -108,7 +108,7 @@ def textbook(peer: Peer, steps: int) -> float:
 
 
 class PlainModule(L.LightningModule):
-    """The module of Lightning's own introduction, with accuracy."""
+    """The module of Lightning's introduction, with accuracy."""
 
     def __init__(self, net: nn.Module, num_classes: int, optimizer: torch.optim.Optimizer) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class PlainModule(L.LightningModule):
 
 
 def lightning(peer: Peer, steps: int) -> float:
-    """Lightning's Trainer with a module and a loader as most people would write them."""
+    """Lightning's Trainer, with a module and a DataLoader as most people would write them."""
     net, clock = peer.net(), TrainingClock(WARMUP_STEPS)
     trainer = L.Trainer(
         accelerator=peer.device.type,
@@ -174,6 +174,6 @@ def timm(peer: Peer, steps: int) -> float:
 
 
 OURS = {"ours": loops.trainer_loop, "bare": loops.bare_loop}
-THEIRS = {"textbook": textbook, "lightning": lightning}
+THEIRS = {"textbook": dataloader_loop, "lightning": lightning}
 if HAS_TIMM:
     THEIRS["timm"] = timm

@@ -1,4 +1,4 @@
-"""The processes in which our loops, and those of others, take turns to train the same net."""
+"""Processes in which our loops and those of others take turns to train the same net."""
 
 import multiprocessing
 from contextlib import suppress
@@ -20,12 +20,12 @@ from datamodules.datamodule import DeviceResidentDataModule
 
 @dataclass(frozen=True)
 class PeerSetup:
-    """What all loops train, and where.
+    """The training that all loops run.
 
     Args:
         model: name of the net.
         dataset: the examples.
-        device: where it is trained.
+        device: the device to train on.
         image_size: height and width in pixels.
         batch_size: examples a step.
     """
@@ -36,11 +36,11 @@ class PeerSetup:
     image_size: int
     batch_size: int
 
-    def training(self, is_ours: bool) -> Training:
-        """The same net for either side.
+    def training(self, ours: bool) -> Training:
+        """The same training for our loops and for those of others.
 
         Raises:
-            UsageError: a net that other loops cannot train.
+            UsageError: the other loops cannot train this net.
         """
         protocol = Protocol(
             image_size=self.image_size,
@@ -56,8 +56,8 @@ class PeerSetup:
             self.device,
             image_size=self.image_size,
             batch_size=self.batch_size,
-            # Of theirs, timm's step alone is fed from here, by a single batch.
-            train_examples=None if is_ours else self.batch_size,
+            # Of the other loops, only timm's step uses these data, a single batch.
+            train_examples=None if ours else self.batch_size,
             normalize=False,
             memory_format=layout,
         )
@@ -70,9 +70,7 @@ class PeerSetup:
             image_size=self.image_size,
         ).to(self.device, memory_format=layout)
         if hasattr(net, "auxiliary_weight"):
-            raise UsageError(
-                f"{self.model} has auxiliary classifiers, which other loops cannot train"
-            )
+            raise UsageError(f"{self.model} has auxiliary classifiers: other loops cannot train it")
         cost = lit_models.cost(net, self.image_size, self.dataset.channels)
         data.group_size = group_size(cost.macs, data)
         return Training(
@@ -81,17 +79,18 @@ class PeerSetup:
 
 
 class LoopProcess:
-    """A process in which our loops run, or those of others: each with the settings it would have.
+    """A process that runs our loops, or those of others, each with its own process settings.
 
     Args:
-        comparison: what is trained.
-        is_ours: with our settings of PyTorch and of memory, or with those they come with.
+        setup: the training.
+        ours: run our loops with our settings of PyTorch and of memory, or the other loops
+            with the defaults.
     """
 
-    def __init__(self, comparison: PeerSetup, is_ours: bool) -> None:
+    def __init__(self, setup: PeerSetup, ours: bool) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there, comparison, is_ours))
+        self._process = context.Process(target=_serve, args=(there, setup, ours))
         self._process.start()
         there.close()
 
@@ -103,10 +102,10 @@ class LoopProcess:
         self._process.join()
 
     def speed(self, loop: str, steps: int, workers: int = 0) -> float:
-        """Examples/sec of a slice of one of the loops.
+        """Examples/sec of one of the loops over a number of steps.
 
         Raises:
-            UsageError: its process is no more.
+            UsageError: the process has died.
             Exception: whatever the loop raised.
         """
         try:
@@ -121,25 +120,25 @@ class LoopProcess:
         return answer
 
 
-def _serve(pipe: Connection, comparison: PeerSetup, is_ours: bool) -> None:
-    """What the process of a side does: whatever it is asked, until nobody asks."""
+def _serve(pipe: Connection, setup: PeerSetup, ours: bool) -> None:
+    """Time the loops that the pipe asks for, until it closes."""
     process_settings.quieten()
-    # Workers of a DataLoader begin as they do by default, not as this process did.
+    # Workers of a DataLoader start by the system's default method, not by spawn.
     multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
-    if is_ours:
+    if ours:
         process_settings.set_up()
-    torch.backends.cudnn.allow_tf32 = False  # all compute in fp32
+    torch.backends.cudnn.allow_tf32 = False  # all loops compute in fp32
     training = None
     with suppress(EOFError, KeyboardInterrupt):
         while True:
             loop, steps, workers = pipe.recv()
+            answer: float | Exception
             try:
-                if training is None:
-                    training = comparison.training(is_ours)
-                if is_ours:
+                training = training or setup.training(ours)
+                if ours:
                     answer = OURS[loop](training, steps)
                 else:
-                    answer = THEIRS[loop](Peer(training, comparison.dataset, workers), steps)
+                    answer = THEIRS[loop](Peer(training, setup.dataset, workers), steps)
             except Exception as error:
                 answer = error
             pipe.send(answer)

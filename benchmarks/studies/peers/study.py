@@ -1,17 +1,20 @@
-"""Our loop against the loops others would write, on the same machine, net, batch and image size.
+"""Our loop against the loops of others, on the same machine, net, batch and image size.
 
-In turns, a slice of each at a time: the Trainer's loop as in a run, a bare loop on one resident
-batch, a textbook's loop and Lightning's, each with torchvision's data in a DataLoader, and the step
-of timm. Ratios are of what was measured side by side.
+Five loops take turns, a slice of steps at a time: the Trainer's loop as in a run; a bare loop on
+one resident batch; a textbook's loop and Lightning's, each with torchvision's data in a DataLoader;
+and the step of timm. Ratios compare rates of the same round.
 """
 
 from functools import partial
 from math import ceil
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from scipy.stats import gmean
 
 import datamodules
@@ -19,10 +22,13 @@ import lit_models
 from benchmarks import studies
 from benchmarks.machine import environment, process_settings
 from benchmarks.measurement import loop_timings, loops
-from benchmarks.planning.plan import check_task, code_digest, digest
-from benchmarks.records.record import identity, now, read_rows
+from benchmarks.planning.fingerprint import digest, imported_digest, package_digest
+from benchmarks.planning.sweep_config import check_task
+from benchmarks.records.frames import read_rows
+from benchmarks.records.record import now
 from benchmarks.records.storage import write_atomic
-from benchmarks.report import plots
+from benchmarks.records.store import identity
+from benchmarks.report.style import STYLE, save
 from benchmarks.report.table import values
 from benchmarks.studies.peers.loops import HAS_TIMM, OURS, THEIRS
 from benchmarks.studies.peers.processes import LoopProcess, PeerSetup
@@ -31,16 +37,15 @@ DATASET = "fashion_mnist"
 SIZES = {"image_size": 96, "batch_size": 64}
 OWN_SIZES = {"lenet": {"image_size": 28, "batch_size": 256}}  # as in the textbook
 
-# Modules of `benchmarks` that decide what is measured.
+# Packages whose code decides the results; the net's own code comes on top.
 MEASURING = (
-    *("machine.process_settings", "machine.accelerator", "measurement.loops"),
-    *("measurement.loop_timings", "training.optimization", "training.callbacks.clock"),
-    *("training.callbacks.divergence", "studies.peers.loops", "studies.peers.processes"),
+    *("benchmarks.machine", "benchmarks.measurement", "benchmarks.training"),
+    *("benchmarks.studies.peers", "datamodules"),
 )
 
-# How fast others are is for each of their processes a draw of how it keeps memory, so that either
-# side has several, one after another. In each are as many rounds of all loops as would fit in its
-# part of the time at the bare loop's speed, within limits.
+# The speed of other loops varies between processes with memory placement, so both sides are timed
+# in PROCESSES fresh processes, one after another. Each process has as many rounds as would fit in
+# its part of SECONDS if all loops ran at the bare loop's speed, within limits.
 PROCESSES = 5
 SECONDS, LEAST_ROUNDS, MOST_ROUNDS, SLICE_SECONDS = 60.0, 1, 6, 0.3
 
@@ -60,27 +65,27 @@ def run(
     data_dir: Path = Path("data"),
     models: tuple[str, ...] = ("all",),
 ) -> str:
-    """Measure the models not measured yet, write `results.csv` and what is drawn of it.
+    """Measure the models not measured yet, and write `results.csv`, `table.md` and `plots/`.
 
     Returns:
         The table in markdown.
 
     Raises:
-        DataError: the dataset is not to be had.
+        DataError: the dataset cannot be loaded.
         ModelError: no such model.
-        UsageError: a model that these loops cannot train.
+        UsageError: these loops cannot train a model.
     """
     names = lit_models.select(models, None, datamodules.TASKS[DATASET])
-    check_task(names, DATASET)
+    for model in names:
+        check_task(model, DATASET)
     dataset = datamodules.load(DATASET, data_dir)
+    code = [package_digest(name) for name in MEASURING]
     where = [dataset.digest, device, torch.__version__, identity(folder.parents[1])]
     for model in names:
         sizes = SIZES | OWN_SIZES.get(model, {})
         lit_models.check_image_size(model, sizes["image_size"])
-        modules = [__name__, *(f"benchmarks.{name}" for name in MEASURING)]
-        modules += [f"datamodules.{name}" for name in ("datamodule", "loader", "transforms")]
-        code = code_digest([*modules, lit_models.entry(model).module])
-        key = digest([model, sizes, SECONDS, HAS_TIMM, code, *where])[:16]
+        net_code = imported_digest(["lit_models.classifier", lit_models.entry(model).module])
+        key = digest([model, sizes, SECONDS, HAS_TIMM, code, net_code, *where])[:16]
         known = read_rows(folder / "results.csv")
         if force or known is None or key not in set(known["key"]):
             print(f"{model}: {sizes['image_size']} px, batch {sizes['batch_size']} ...", flush=True)
@@ -93,7 +98,7 @@ def run(
 def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv`; returns the table."""
     rows = studies.rows_of(folder)
-    plots.save(plots.peers(rows, NAMES), folder / "plots" / "peers.png")
+    save(plot(rows), folder / "plots" / "peers.png")
     markdown = table(rows)
     write_atomic(folder / "table.md", markdown + "\n")
     return markdown
@@ -106,9 +111,9 @@ def measure(
     image_size: int,
     batch_size: int,
 ) -> pd.DataFrame:
-    """One row a loop: quartiles of its examples/sec, and of ours over it, round by round."""
-    asked = PeerSetup(model, dataset, device, image_size, batch_size)
-    with LoopProcess(asked, is_ours=True) as ours, LoopProcess(asked, is_ours=False) as theirs:
+    """One row a loop: quartiles over the rounds of its examples/sec, and of ours over it."""
+    setup = PeerSetup(model, dataset, device, image_size, batch_size)
+    with LoopProcess(setup, ours=True) as ours, LoopProcess(setup, ours=False) as theirs:
         rate = ours.speed("bare", steps=2)
         steps = loop_timings.steps_in(SLICE_SECONDS, rate, batch_size)
         workers = _best_workers(theirs, steps)
@@ -117,7 +122,7 @@ def measure(
     rounds = ceil(np.clip(SECONDS / PROCESSES / round_seconds, LEAST_ROUNDS, MOST_ROUNDS))
     samples: dict[str, list[float]] = {name: [] for name in OURS | THEIRS}
     for _ in range(PROCESSES):
-        with LoopProcess(asked, is_ours=True) as ours, LoopProcess(asked, is_ours=False) as theirs:
+        with LoopProcess(setup, ours=True) as ours, LoopProcess(setup, ours=False) as theirs:
             turns = {name: partial(ours.speed, name, steps) for name in OURS}
             turns |= {name: partial(theirs.speed, name, steps, workers) for name in THEIRS}
             for name, rates in loop_timings.in_turns(turns, rounds).items():
@@ -131,33 +136,57 @@ def measure(
         "processes": PROCESSES,
         "rounds": PROCESSES * rounds,
     }
-    stamp = {**environment.describe(device), "data_source": dataset.source, "finished_at": now()}
-    stamp = {
-        name: value for name, value in stamp.items() if name not in process_settings.settings()
-    }
+    machine, unused = environment.describe(device), process_settings.settings()
+    stamp = {name: value for name, value in machine.items() if name not in unused}
+    stamp |= {"data_source": dataset.source, "finished_at": now()}
     rows = []
     for name, rates in samples.items():
         row = {"model": model, "loop": name, **settings}
         measured = {"examples_per_sec": rates, "ratio": loop_timings.ratios(samples, "ours", name)}
-        for column, of_rounds in measured.items():
-            quartiles = np.quantile(of_rounds, (0.25, 0.5, 0.75))
-            names = (f"{column}_{quartile}" for quartile in ("q1", "median", "q3"))
-            row |= dict(zip(names, quartiles, strict=True))
+        for column, by_round in measured.items():
+            low, median, high = pd.Series(by_round).quantile((0.25, 0.5, 0.75))
+            row |= {f"{column}_q1": low, f"{column}_median": median, f"{column}_q3": high}
         rows.append(row | stamp)
     return pd.DataFrame(rows)
 
 
 def _best_workers(theirs: LoopProcess, steps: int) -> int:
-    """The number of workers with which the textbook's loop is fastest here."""
-    most = torch.get_num_threads()  # of many, each count would be minutes of starting workers
+    """The number of DataLoader workers with which the textbook's loop is fastest."""
+    most = torch.get_num_threads()  # to try every count up to many would take minutes
     counts = sorted({0, most, *(2**power for power in range(most.bit_length()))})
     turns = {str(count): partial(theirs.speed, "textbook", steps, count) for count in counts}
     samples = loop_timings.in_turns(turns, rounds=3)
     return max(counts, key=lambda count: np.median(samples[str(count)]))
 
 
+@plt.rc_context(STYLE)
+def plot(rows: pd.DataFrame) -> Figure:
+    """The rate of our loop over that of each other loop, by model; bars: quartiles."""
+    models = rows["model"].unique()[::-1]
+    labels = rows.drop_duplicates("model").set_index("model").loc[models]
+    others = [loop for loop in NAMES if loop in set(rows["loop"])][1:]
+    figure, axes = plt.subplots(figsize=(9, 2 + 0.55 * len(models)))
+    axes.axvline(1, color="0.3", lw=1)
+    for number, loop in enumerate(others):
+        own = rows[rows["loop"] == loop].set_index("model").reindex(models)
+        places = np.arange(len(models)) + 0.12 * ((len(others) - 1) / 2 - number)
+        middle = own["ratio_median"]
+        spread = [middle - own["ratio_q1"], own["ratio_q3"] - middle]
+        axes.errorbar(middle, places, xerr=spread, fmt="o", ms=7, label=NAMES[loop])
+    names = [f"{row.Index}, {row.image_size} px" for row in labels.itertuples()]
+    axes.set_yticks(range(len(models)), names)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.set_xlabel("times as fast as (log scale; bar: interquartile range)")
+    axes.set_title("Our training loop against others", loc="left")
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
 def table(rows: pd.DataFrame) -> str:
-    """The measurements in markdown, a sentence a model, and what they rest on."""
+    """The measurements in markdown, a sentence for each model, and the conditions."""
     ratios = rows.pivot(index="model", columns="loop", values="ratio_median")
     shown = pd.DataFrame(
         [
@@ -187,11 +216,11 @@ def table(rows: pd.DataFrame) -> str:
         )
     stamps = ("data_source", "device", "torch_version", "lightning_version", "commit")
     caption = (
-        "Examples/sec, medians of rounds in which the loops took turns, in {processes} processes "
-        "of either side; ratios: median over the rounds (first to third quartile). Plain SGD, "
-        "fp32. The first two loops keep the data on the device, and nets in the layout "
-        "`channels_last`; the others are as most people would write them, the DataLoader with its "
-        "fastest number of workers here ({workers}). "
+        "Examples/sec: medians over rounds in which the loops took turns, in {processes} processes "
+        "of each side. Ratios: median over the rounds (first to third quartile). Plain SGD, fp32. "
+        "The first two loops keep the data on the device and the net in the layout "
+        "`channels_last`; the others are as most people would write them, the DataLoader with the "
+        "number of workers that is fastest here ({workers}). "
         "{data_source}; device: {device}; torch {torch_version}, lightning {lightning_version}; "
         "commit: {commit}; finished: {finished_at}."
     ).format(

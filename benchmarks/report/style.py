@@ -1,0 +1,40 @@
+"""The look that all plots share, and how they are saved."""
+
+import io
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
+
+from benchmarks.records.storage import write_atomic
+
+STYLE = {
+    "figure.dpi": 150,
+    "figure.constrained_layout.use": True,
+    "font.size": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "legend.frameon": False,
+}
+
+# By default adjustText moves labels for one second, so their places depend on the machine.
+LABEL_STEPS = 100
+
+
+class WrittenOut(LogFormatter):
+    """Labels the same values as `LogFormatter`, written as 20,000."""
+
+    def __call__(self, value: float, position: int | None = None) -> str:
+        return f"{value:,.0f}" if super().__call__(value, position) else ""
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG and close it."""
+    image = io.BytesIO()
+    figure.savefig(image, format="png")
+    plt.close(figure)
+    write_atomic(path, image.getvalue())
