@@ -33,28 +33,19 @@ def test_reads_decompressed_files(small):
     assert len(fashion_mnist.load(small).train_images) == 2
 
 
-def test_a_truncated_file(small):
-    path = small / IMAGES
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is damaged"):
-        fashion_mnist.load(small)
-
-
-def test_a_file_that_is_not_gzip(small):
-    (small / IMAGES).write_bytes(b"<html>not found</html>")
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is damaged"):
-        fashion_mnist.load(small)
-
-
-def test_a_file_with_other_content(small):
-    (small / IMAGES).write_bytes(gzip.compress(b"another file"))
-    with pytest.raises(DataError, match=r"SHA-256 differs"):
-        fashion_mnist.load(small)
-
-
-def test_a_missing_file(small):
-    (small / IMAGES).unlink()
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is missing"):
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-20]), "is damaged"),
+        (lambda path: path.write_bytes(b"<html>not found</html>"), "is damaged"),
+        (lambda path: path.write_bytes(gzip.compress(b"another file")), ".*SHA-256 differs"),
+        (lambda path: path.unlink(), "is missing"),
+    ],
+    ids=["truncated", "not gzip", "other content", "missing"],
+)
+def test_a_wrong_file_is_named(small, spoil, message):
+    spoil(small / IMAGES)
+    with pytest.raises(DataError, match=f"train-images-idx3-ubyte.gz {message}"):
         fashion_mnist.load(small)
 
 
