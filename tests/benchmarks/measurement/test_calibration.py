@@ -17,14 +17,14 @@ def _short(monkeypatch):
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_the_device_is_waited_for_before_every_reading_of_the_clock(accelerator, figure):
+def test_the_device_is_synchronised_before_every_reading_of_the_clock(accelerator, figure):
     FIGURES[figure]()
     works = {"reference": 1, "peak": 2}[figure]
-    assert accelerator == ["synchronize", "time"] * 4 * works  # three times are taken at the least
+    assert accelerator == ["synchronize", "time"] * 4 * works  # at least three times are taken
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_random_numbers_are_left_as_they_were(accelerator, figure):
+def test_the_random_state_is_left_unchanged(accelerator, figure):
     before = torch.get_rng_state()
     FIGURES[figure]()
     assert torch.equal(torch.get_rng_state(), before)
@@ -51,8 +51,7 @@ def test_the_peak_is_in_the_precision_of_the_run(monkeypatch, precision, dtype):
     assert calibration.peak_flops_per_sec(CPU, precision) > 0
 
 
-def test_the_reference_is_the_same_work_every_time(monkeypatch):
-    """Whatever random numbers the process has drawn before."""
+def test_the_reference_is_the_same_work_whatever_the_random_state(monkeypatch):
     losses = []
 
     def take(work, device):

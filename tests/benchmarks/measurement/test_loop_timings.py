@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 import lit_models
@@ -8,10 +6,8 @@ from benchmarks.measurement.loop_timings import LoopTimings
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from datamodules.loader import DeviceLoader
 
-PAUSE = 0.03  # seconds, many times what a step of a small net takes
 
-
-def test_the_loops_take_turns_and_every_second_round_goes_backwards():
+def test_every_second_round_runs_in_reverse_order():
     order, numbers = [], iter(range(100))
 
     def turn(name):
@@ -34,7 +30,7 @@ def test_the_loops_take_turns_and_every_second_round_goes_backwards():
         (101, 100, 1000, "net"),  # the bare loop was unlucky
     ],
 )
-def test_the_verdict_is_what_takes_most_of_the_loop(loop, step, data, verdict):
+def test_what_takes_most_of_the_loop_bounds_it(loop, step, data, verdict):
     samples = {"loop": loop, "step": step, "data": data}
     measured = LoopTimings(
         {name: [rate * turn for turn in (1, 2, 3)] for name, rate in samples.items()}
@@ -43,8 +39,8 @@ def test_the_verdict_is_what_takes_most_of_the_loop(loop, step, data, verdict):
     assert measured.loop_efficiency == loop / step
 
 
-def test_only_what_was_measured_side_by_side_is_compared():
-    """A machine that slows down to a tenth meanwhile has the same efficiency in every round."""
+def test_rates_are_compared_only_within_a_round():
+    """A machine that slows down tenfold has the same efficiency in every round."""
     measured = LoopTimings({"loop": [90.0, 9.0, 0.9], "step": [100.0, 10.0, 1.0]})
     assert measured.loop_efficiency == pytest.approx(0.9)
     summary = measured.summary()
@@ -52,7 +48,7 @@ def test_only_what_was_measured_side_by_side_is_compared():
     assert summary["loop"] == {"median": 9.0, "iqr": (90 - 0.9) / 2, "samples": [90.0, 9.0, 0.9]}
 
 
-def test_an_outlier_moves_neither_median_nor_verdict():
+def test_an_outlier_changes_neither_median_nor_bound():
     samples = {"loop": [90.0] * 5, "step": [100.0] * 4 + [1e9], "data": [1000.0] * 4 + [1e-9]}
     measured = LoopTimings(samples)
     assert measured.medians == {"loop": 90, "step": 100, "data": 1000}
@@ -62,11 +58,11 @@ def test_an_outlier_moves_neither_median_nor_verdict():
 @pytest.mark.parametrize(
     ("seconds", "rate", "steps"), [(1.0, 1000.0, 100), (0.25, 1000.0, 25), (0.001, 1.0, 2)]
 )
-def test_steps_fill_the_time_and_are_two_at_the_least(seconds, rate, steps):
+def test_steps_fill_the_time_and_are_at_least_two(seconds, rate, steps):
     assert loop_timings.steps_in(seconds, rate, 10) == steps
 
 
-def test_a_slice_is_a_share_of_a_short_training_and_bounded(make_training, monkeypatch):
+def test_a_slice_is_a_fraction_of_a_short_training_and_limited(make_training, monkeypatch):
     asked = []
     turns = {"loop": lambda training, steps: asked.append(steps) or 1.0}
     monkeypatch.setattr(loop_timings, "LOOPS", turns)
@@ -85,7 +81,8 @@ def measure(training):
     return loop_timings.measure(training, examples_per_sec=1.0, fit_seconds=0.0)
 
 
-def test_all_loops_are_measured(make_training):
+def test_all_loops_are_measured(make_training, monkeypatch):
+    monkeypatch.setattr(loop_timings, "ROUNDS", 3)
     measured = measure(make_training(lenet()))
     assert set(measured.samples) == {"loop", "step", "textbook", "data"}
     for samples in measured.samples.values():
@@ -94,35 +91,33 @@ def test_all_loops_are_measured(make_training):
     assert measured.medians["data"] > measured.medians["loop"]
 
 
-def test_a_slow_loader_is_named(make_training, monkeypatch):
-    serve = DeviceLoader.__iter__
+@pytest.mark.parametrize(
+    ("slow", "bound_by"), [("net", "net"), ("loader", "data"), ("callback", "framework")]
+)
+def test_the_slow_part_is_named(make_training, monkeypatch, slow, bound_by):
+    """The clock shows the seconds that net, loader and callback each take for a batch."""
+    seconds = {"net": 1.0, "loader": 1.0, "callback": 1.0} | {slow: 50.0}
+    now, net, serve = [0.0], lenet(), DeviceLoader.__iter__
+
+    def spend(part):
+        now[0] += seconds[part]
 
     def serve_slowly(loader):
         for batch in serve(loader):
-            time.sleep(PAUSE)
+            spend("loader")
             yield batch
 
-    monkeypatch.setattr(DeviceLoader, "__iter__", serve_slowly)
-    measured = measure(make_training(lenet()))
-    assert measured.bound_by == "data"
-    assert measured.loop_efficiency < 0.5
-    assert measured.medians["data"] < 16 / PAUSE
-
-
-def test_a_slow_callback_is_named(make_training, monkeypatch):
     class SlowWatch(DivergenceWatch):
         def on_train_batch_end(self, *args):
-            time.sleep(PAUSE)
+            spend("callback")
 
+    net.register_forward_hook(lambda *args: spend("net"))
+    monkeypatch.setattr(DeviceLoader, "__iter__", serve_slowly)
     monkeypatch.setattr(loops, "DivergenceWatch", SlowWatch)
-    measured = measure(make_training(lenet()))
-    assert measured.bound_by == "framework"
-    assert measured.loop_efficiency < 0.5
-
-
-def test_a_slow_net_is_named(make_training):
-    net = lenet()
-    net.register_forward_hook(lambda *args: time.sleep(PAUSE))
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    monkeypatch.setattr(loop_timings, "ROUNDS", 2)
     measured = measure(make_training(net))
-    assert measured.bound_by == "net"
-    assert measured.medians["step"] < 16 / PAUSE
+    assert measured.bound_by == bound_by
+    assert (measured.loop_efficiency < 0.5) == (slow != "net")
+    assert measured.medians["step"] == 16 / seconds["net"]
+    assert measured.medians["data"] == 16 / seconds["loader"]

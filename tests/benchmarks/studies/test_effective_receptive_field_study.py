@@ -1,27 +1,32 @@
 import pandas as pd
 import pytest
+import torch
 
 from benchmarks import cli
 from benchmarks.studies import effective_receptive_field
 
+SETTINGS = {"dataset": "cifar10", "image_size": 64, "images": 4, "init": "lsuv", "seed": 0}
 
-@pytest.fixture
-def study(monkeypatch, small_data, tmp_path):
-    """Measures two nets on a few small images; returns the folder of results."""
-    settings = {"dataset": "cifar10", "image_size": 64, "images": 4, "init": "lsuv", "seed": 0}
-    monkeypatch.setattr(effective_receptive_field, "SETTINGS", settings)
-    monkeypatch.setattr(effective_receptive_field, "MODELS", ("resnet18", "lenet"))
 
-    def measure(*options):
-        folders = ["--results", str(tmp_path), "--data_dir", str(tmp_path / "data")]
-        arguments = ["study", "effective_receptive_field", "--device", "cpu", *folders, *options]
+@pytest.fixture(scope="module")
+def study(image_folder, tmp_path_factory):
+    """Runs the study of two nets on a few small images; returns the folder of results."""
+    results = tmp_path_factory.mktemp("results")
+
+    def run():
+        folders = ["--results", str(results), "--data-dir", str(results / "data")]
+        arguments = ["study", "effective_receptive_field", "--device", "cpu", *folders]
         assert cli.main(arguments) == 0
-        return tmp_path / "studies" / "effective_receptive_field"
+        return results / "studies" / "effective_receptive_field"
 
-    return measure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CIFAR10_IMAGES", str(image_folder))
+        patch.setattr(effective_receptive_field, "SETTINGS", SETTINGS)
+        patch.setattr(effective_receptive_field, "MODELS", ("resnet18", "lenet"))
+        yield run
 
 
-def test_real_images_give_radii_and_a_picture(study, capsys):
+def test_real_images_give_radii_and_a_plot(study, capsys):
     folder = study()
     rows = pd.read_csv(folder / "results.csv").set_index("model")
     assert rows["theoretical_size"].to_dict() == {"resnet18": 435, "lenet": 16}
@@ -31,19 +36,21 @@ def test_real_images_give_radii_and_a_picture(study, capsys):
     assert (folder / "plots" / "effective_receptive_field.png").exists()
 
 
-def test_it_is_measured_once_and_the_same_twice(study):
+def test_it_is_measured_once_and_the_same_twice(study, monkeypatch, small_dataset):
+    again, maps = effective_receptive_field.measure(small_dataset, torch.device("cpu"))
     first = pd.read_csv(study() / "results.csv")
-    assert pd.read_csv(study() / "results.csv").equals(first)
-    again = pd.read_csv(study("--force") / "results.csv")
     radii = ["radius_half", "radius_95"]
     pd.testing.assert_frame_equal(again[radii], first[radii])
+    assert set(maps) == set(first["model"])
+    monkeypatch.delattr(effective_receptive_field, "measure")
+    assert pd.read_csv(study() / "results.csv").equals(first)
 
 
-def test_report_rebuilds_table_and_plot(study, tmp_path):
+def test_report_rebuilds_table_and_plot(study):
     folder = study()
     table = (folder / "table.md").read_text()
     (folder / "table.md").unlink()
     (folder / "plots" / "effective_receptive_field.png").unlink()
-    assert cli.main(["report", "--results", str(tmp_path)]) == 0
+    assert cli.main(["report", "--results", str(folder.parents[1])]) == 0
     assert (folder / "table.md").read_text() == table
     assert (folder / "plots" / "effective_receptive_field.png").exists()
