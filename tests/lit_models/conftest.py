@@ -1,3 +1,8 @@
+"""Fixtures for the tests of nets and their analysis."""
+
+from dataclasses import dataclass
+from functools import cache
+
 import pytest
 import torch
 from torch import nn
@@ -17,11 +22,11 @@ class Function(nn.Module):
 
 @pytest.fixture
 def as_net():
-    """Makes a net of a function of images (N, 2, H, W) and a weight (2, 2, 3, 3)."""
+    """Makes a net from a function of images (N, 2, H, W) and a weight (2, 2, 3, 3)."""
     return Function
 
 
-# Large siblings of other nets: what takes arithmetic takes them minutes together.
+# Large siblings of other nets, too slow for the default tests
 LARGE = {
     *("densenet121", "resnet101", "resnet101_option_c", "resnet152", "resnext50_32x4d"),
     *("vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "wide_resnet50_2"),
@@ -30,8 +35,31 @@ LARGE = {
 
 
 def pytest_generate_tests(metafunc):
-    """Tests that ask for `every_model` are run for each; large ones when slow tests are."""
+    """Run tests that request `every_model` for each registered net; mark the large ones slow."""
     if "every_model" in metafunc.fixturenames:
         marks = {name: pytest.mark.slow if name in LARGE else () for name in lit_models.names()}
         params = [pytest.param(name, marks=mark) for name, mark in marks.items()]
         metafunc.parametrize("every_model", params, scope="module")
+
+
+@dataclass
+class Analysis:
+    net: nn.Module
+    cost: lit_models.Cost
+    field: lit_models.ReceptiveField
+
+
+@pytest.fixture(scope="session")
+def analysed():
+    """Returns the analysis of a net for the input of its published figures."""
+
+    @cache
+    def analyse(name):
+        published = lit_models.entry(name).published or lit_models.Published("", 0)
+        shape = {"in_channels": published.in_channels, "image_size": published.image_size}
+        with torch.device("meta"):
+            net = lit_models.build(name, num_classes=published.num_classes, **shape)
+        cost, field = lit_models.cost(net, **shape), lit_models.receptive_field(net, **shape)
+        return Analysis(net, cost, field)
+
+    return analyse

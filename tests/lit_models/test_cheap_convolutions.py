@@ -30,7 +30,7 @@ def test_groups_that_do_not_divide_both_are_refused(shape, groups):
         grouped_conv(*shape, 3, groups)
 
 
-def test_groups_do_not_see_each_other():
+def test_groups_are_independent():
     conv = grouped_conv(4, 4, 3, groups=2, bias=False)
     x = torch.randn(1, 4, 5, 5, requires_grad=True)
     (gradient,) = torch.autograd.grad(conv(x)[:, :2].sum(), x)
@@ -46,7 +46,7 @@ def test_depthwise_separable_convolutions_cost_the_published_fraction():
 
 
 def test_depthwise_convolution_may_widen():
-    """72 weights for a depthwise convolution from 4 to 8 channels, 64 to mix them: 0.472 of 288."""
+    """72 weights of a depthwise convolution from 4 to 8 channels and 64 of a 1x1, out of 288."""
     depthwise, pointwise = (
         grouped_conv(4, 8, 3, groups=4, bias=False),
         nn.Conv2d(8, 8, 1, bias=False),
@@ -56,7 +56,7 @@ def test_depthwise_convolution_may_widen():
     assert Fraction(count(depthwise) + count(pointwise), full) == Fraction(1, 4) + Fraction(8, 36)
 
 
-def test_a_bottleneck_is_cheaper_than_what_it_replaces():
+def test_a_bottleneck_is_cheaper_than_a_full_convolution():
     assert count(grouped_conv(256, 256, 3, groups=1)) == 590_080
     bottleneck = bottleneck_conv(256, 32, 256, 3)
     assert [count(layer) for layer in bottleneck if count(layer)] == [8_224, 9_248, 8_448]
@@ -64,7 +64,7 @@ def test_a_bottleneck_is_cheaper_than_what_it_replaces():
 
 
 @pytest.mark.parametrize(("few", "many"), [((3, 3), (5,)), ((3, 3, 3), (7,))], ids=["5x5", "7x7"])
-def test_stacked_small_kernels_are_cheaper_than_one_of_the_same_reach(few, many):
+def test_stacked_small_kernels_are_cheaper_than_one_of_the_same_field(few, many):
     weights = [
         sum(count(grouped_conv(64, 64, k, groups=1, bias=False)) for k in kernels)
         for kernels in (few, many)
@@ -82,7 +82,7 @@ def test_stacked_small_kernels_are_cheaper_than_one_of_the_same_reach(few, many)
     ],
     ids=["grouped", "depthwise separable", "bottleneck"],
 )
-def test_size_is_kept(module):
+def test_the_size_is_preserved(module):
     assert module(torch.randn(2, 8, 9, 7)).shape == (2, 12, 9, 7)
 
 

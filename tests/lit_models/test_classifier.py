@@ -1,5 +1,4 @@
 import copy
-import gc
 
 import lightning as L
 import pytest
@@ -34,7 +33,7 @@ def batches(*sizes, image_size=32, device="cpu"):
 
 
 class WithAuxiliary(nn.Module):
-    """Logits, and in train mode those of an auxiliary classifier."""
+    """Returns logits, and in train mode those of an auxiliary classifier too."""
 
     auxiliary_weight = 0.3
 
@@ -60,7 +59,7 @@ NETS = {
 @pytest.mark.parametrize("micro_batch_size", [1, 3, 5, 8, 100])
 @pytest.mark.parametrize("size", [1, 7, 12])
 @pytest.mark.parametrize("net", NETS)
-def test_micro_batches_share_the_gradient_of_the_whole_batch(net, size, micro_batch_size):
+def test_gradients_of_micro_batches_add_up_to_that_of_the_batch(net, size, micro_batch_size):
     whole = NETS[net]().double()
     parts = copy.deepcopy(whole)
     ((images, labels),) = batches(size)
@@ -73,71 +72,16 @@ def test_micro_batches_share_the_gradient_of_the_whole_batch(net, size, micro_ba
     assert 1 <= sizes[-1] <= micro_batch_size
     for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad)
-    some_labels, logits, some_losses, shares = zip(*passes, strict=True)
+    some_labels, logits, some_losses, loss_parts = zip(*passes, strict=True)
     assert torch.equal(torch.cat(some_labels), labels)
     torch.testing.assert_close(torch.cat(some_losses), losses.detach())
-    torch.testing.assert_close(sum(shares), loss.detach())
-    assert not any(tensor.requires_grad for tensor in (*logits, *some_losses, *shares))
-
-
-@pytest.mark.parametrize("kept", [1, 30, 8192])
-def test_scores_count_each_label_once_whatever_the_batches(kept, monkeypatch):
-    monkeypatch.setattr(TrainScores, "CAPACITY", kept)
-    scores = TrainScores()
-    logits, labels = torch.randn(50, 10), torch.randint(10, (50,))
-    losses = F.cross_entropy(logits, labels, reduction="none")
-    for part in torch.arange(50).split([20, 1, 29]):
-        scores.update(labels[part], logits[part], losses[part])
-    expected = {
-        "loss": losses.mean(),
-        "train_accuracy": (logits.argmax(1) == labels).float().mean(),
-    }
-    torch.testing.assert_close(scores.compute(), expected)
-    scores.reset()
-    scores.update(labels[:1], logits[:1], losses[:1])
-    assert scores.compute()["loss"] == losses[0]
-
-
-def test_scores_saved_and_restored_go_on_to_the_bit(monkeypatch):
-    """Saved with batches of which some are added up, and some not yet."""
-    monkeypatch.setattr(TrainScores, "CAPACITY", 3000)
-    logits, labels, losses = (
-        torch.randn(9, 1000, 10),
-        torch.randint(10, (9, 1000)),
-        torch.rand(9, 1000),
-    )
-    whole, first, second = TrainScores(), TrainScores(), TrainScores()
-    for scores in (whole, first, second):
-        scores.persistent(True)
-    for number, batch in enumerate(zip(labels, logits, losses, strict=True)):
-        whole.update(*batch)
-        (first if number < 5 else second).update(*batch)
-        if number == 4:
-            assert first.count == 3000
-            assert len(first.get_extra_state()[0]) == 2000
-            second.load_state_dict(first.state_dict())
-    assert second.compute() == whole.compute()
-
-
-def test_scores_take_no_memory_step_by_step():
-    """What is left behind by one step would split the room that the next one needs."""
-
-    def tensors():
-        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
-
-    scores = TrainScores()
-    counts = []
-    for _ in range(4):
-        labels, logits = torch.randint(10, (20,)), torch.randn(20, 10)
-        scores.update(labels, logits, F.cross_entropy(logits, labels, reduction="none"))
-        counts.append(tensors())
-    assert len(set(counts)) == 1
-    assert scores.count == 0
+    torch.testing.assert_close(sum(loss_parts), loss.detach())
+    assert not any(tensor.requires_grad for tensor in (*logits, *some_losses, *loss_parts))
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
 def test_history_is_exact_epoch_by_epoch(micro_batch_size):
-    """Batches of 30, 30, 20: a mean of batch means would be another number."""
+    """Batches of 30, 30 and 20: a mean of batch means would differ."""
     net = NETS["plain"]()
     seen = []
 
@@ -159,8 +103,8 @@ def test_history_is_exact_epoch_by_epoch(micro_batch_size):
         assert entry["train_accuracy"] == pytest.approx(hits.mean().item())
 
 
-def test_micro_batches_train_as_the_whole_batch_does():
-    """Three epochs with clipping, the last batch of each smaller, and not divisible."""
+def test_micro_batches_train_like_whole_batches():
+    """Three epochs with clipping; the last batch is smaller, and 5 divides no size."""
     modules = []
     first, examples = NETS["plain"](), batches(12, 12, 7)
     for micro_batch_size in (None, 5):
@@ -180,7 +124,7 @@ def test_micro_batches_train_as_the_whole_batch_does():
 
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
 def test_no_step_reads_a_value_back_from_the_device(micro_batch_size, monkeypatch):
-    monkeypatch.setattr(TrainScores, "CAPACITY", 6)  # added up within the epoch
+    monkeypatch.setattr(TrainScores, "CAPACITY", 6)  # reduced within the epoch
     net = lit_models.build("resnet18", in_channels=3, image_size=32)
     module = classifier(net, clip_norm=1.0, micro_batch_size=micro_batch_size)
     guarded = Guarded(NoReading())
@@ -191,7 +135,7 @@ def test_no_step_reads_a_value_back_from_the_device(micro_batch_size, monkeypatc
 
 
 class MetaAccelerator(CPUAccelerator):
-    """For Lightning, `meta` is a device like any other."""
+    """Permits `meta` as a device."""
 
     def setup_device(self, device):
         pass
@@ -202,14 +146,14 @@ class OnMetaDevice(SingleDeviceStrategy):
         super().__init__(torch.device("meta"), MetaAccelerator())
 
     def reduce(self, tensor, *args, **kwargs):
-        return torch.ones(())  # the length of the data, asked for before the first step
+        return torch.ones(())  # the length of the data, reduced before the first step
 
     def teardown(self):
-        pass  # there is nothing to bring back to the CPU
+        pass  # nothing to move back to the CPU
 
 
 class OnMetaClassifier(LitClassifier):
-    """What is on `meta` has no value to be read at the end of an epoch, nor fused optimizers."""
+    """Tensors on `meta` have no values to read at the end of an epoch, and no fused optimizers."""
 
     def configure_optimizers(self):
         optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)

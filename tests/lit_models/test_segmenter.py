@@ -22,7 +22,7 @@ def segmenter(net, **options):
 
 
 class Given(nn.Module):
-    """Predicts the class each pixel of an image is, with logit 3 where the others have 0."""
+    """Predicts the class that each pixel of the image encodes, with logit 3; other logits are 0."""
 
     def __init__(self):
         super().__init__()
@@ -34,7 +34,7 @@ class Given(nn.Module):
 
 
 def batches(*pairs):
-    """Batches of one example each from (predicted, true) classes of its pixels."""
+    """Batches of one example, each from the (predicted, true) classes of its pixels."""
     made = [(torch.tensor(p)[None, None].float(), torch.tensor(t)[None]) for p, t in pairs]
     return DataLoader(made, batch_size=None)
 
@@ -46,14 +46,14 @@ EXAMPLES = batches(
 
 
 def test_scores_are_those_computed_by_hand():
-    """Of class 0, 5 pixels are hit of 5 predicted and 7 true; of class 1, one of 2 and 1; of class
-    2, none of 1 and 0; class 3 is nowhere, and left out."""
+    """Intersection and union of class 0: 5 and 7 pixels; of class 1: 1 and 2; of class 2: 0 and 1.
+    Class 3 is neither present nor predicted, and does not count."""
     (scores,) = quiet_trainer().test(segmenter(Given()), EXAMPLES, verbose=False)
     assert scores["test_accuracy"] == pytest.approx(6 / 8)
     assert scores["test_mean_iou"] == pytest.approx((5 / 7 + 1 / 2 + 0) / 3)
 
 
-def test_mean_iou_is_of_the_whole_set_and_not_image_by_image():
+def test_mean_iou_is_computed_over_the_whole_set_and_not_per_image():
     (together,) = quiet_trainer().test(segmenter(Given()), EXAMPLES, verbose=False)
     alone = [
         quiet_trainer().test(
@@ -65,8 +65,8 @@ def test_mean_iou_is_of_the_whole_set_and_not_image_by_image():
     assert together["test_mean_iou"] != pytest.approx(of_images, abs=0.01)
 
 
-def test_all_background_scores_little():
-    """A net that finds nothing has the background's share of the pixels, and an IoU of it alone."""
+def test_predicting_only_background_scores_low():
+    """Accuracy is the background's fraction of the pixels; all other IoUs are zero."""
     nothing = batches(([[0, 0], [0, 0]], [[0, 0], [1, 2]]))
     (scores,) = quiet_trainer().test(segmenter(Given()), nothing, verbose=False)
     assert scores["test_accuracy"] == pytest.approx(1 / 2)
@@ -83,9 +83,9 @@ def test_loss_and_train_accuracy_are_means_over_pixels():
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 1])
-@pytest.mark.parametrize("kept", [1, 600])
-def test_no_step_reads_a_value_back_from_the_device(micro_batch_size, kept, monkeypatch):
-    monkeypatch.setattr(TrainScores, "CAPACITY", kept)
+@pytest.mark.parametrize("capacity", [1, 600])
+def test_no_step_reads_a_value_back_from_the_device(micro_batch_size, capacity, monkeypatch):
+    monkeypatch.setattr(TrainScores, "CAPACITY", capacity)
     net = lit_models.build("unet", num_classes=CLASSES, image_size=16)
     module = segmenter(net, clip_norm=1.0, micro_batch_size=micro_batch_size)
     examples = [(torch.randn(2, 1, 16, 16), torch.randint(CLASSES, (2, 16, 16)))] * 3

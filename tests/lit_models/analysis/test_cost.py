@@ -8,7 +8,7 @@ from lit_models.analysis.cost import training_memory
 
 
 class Functional(nn.Module):
-    """A convolution no module list knows of."""
+    """A convolution without a module."""
 
     def __init__(self):
         super().__init__()
@@ -31,34 +31,32 @@ def test_bias_normalisation_and_pooling_do_not_count():
 
 
 @pytest.mark.parametrize("name", lit_models.names())
-def test_layers_add_up_to_the_totals(name):
-    with torch.device("meta"):
-        net = lit_models.build(name)
-    cost = lit_models.cost(net, 224)
+def test_layers_add_up_to_the_totals(name, analysed):
+    net, cost = analysed(name).net, analysed(name).cost
     assert sum(layer.macs for layer in cost.layers) == cost.macs
-    # Auxiliary classifiers have no part in the evaluation that is counted.
+    # Costs are those of eval mode, which skips auxiliary classifiers.
     auxiliary = sum(p.numel() for key, p in net.named_parameters() if "auxiliary" in key)
     assert sum(layer.parameters for layer in cost.layers) + auxiliary == cost.parameters
 
 
-def test_training_keeps_what_the_backward_pass_needs():
-    """The image for the first weights; what ReLU puts out for ReLU and the linear layer, once."""
+def test_training_memory_is_that_of_saved_tensors():
+    """The image for the convolution; the output of ReLU once, for ReLU and the linear layer."""
     net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(256, 10))
     assert training_memory(net, 8) == (64 + 256) * 4
 
 
-def test_a_wider_batch_statistic_is_not_an_examples():
+def test_training_memory_excludes_batch_statistics():
     net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4))
     assert training_memory(net, 8) == (64 + 256) * 4
 
 
-def test_windows_are_told():
+def test_layers_have_kernel_size_and_stride():
     net = nn.Sequential(nn.Conv2d(1, 4, (3, 5), stride=2), nn.MaxPool2d(2), nn.ReLU())
     windows = [(layer.kernel_size, layer.stride) for layer in lit_models.cost(net, 16).layers]
     assert windows == [((3, 5), (2, 2)), ((2, 2), (2, 2)), (None, None)]
 
 
-def test_the_net_is_left_as_it_was():
+def test_the_net_is_unchanged():
     net = lit_models.build("resnet18", image_size=32).train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
     lit_models.cost(net, 32)

@@ -9,7 +9,7 @@ from lit_models import effective_receptive_field
 
 
 def uniform(depth, kernel_size):
-    """Convolutions with equal weights, padded to keep the size."""
+    """Convolutions with equal weights and padding that preserves the size."""
     net = nn.Sequential(
         *(nn.Conv2d(1, 1, kernel_size, padding="same", bias=False) for _ in range(depth))
     )
@@ -18,20 +18,20 @@ def uniform(depth, kernel_size):
     return net
 
 
-def test_one_convolution_weighs_its_window():
+def test_one_convolution_weights_its_window_equally():
     found = effective_receptive_field(uniform(1, 5), torch.rand(2, 1, 9, 9))
     window = torch.zeros(9, 9)
     window[2:7, 2:7] = 1 / 25
     torch.testing.assert_close(found.weights, window)
     assert found.box == (2, 6, 2, 6)
     assert found.centre == (4.5, 4.5)
-    # Of 25 pixels the nearest 13 are at most 2 px away, and the last 4 in the corners.
+    # The nearest 13 of the 25 pixels are at most 2 px away; the 4 farthest are the corners.
     assert found.radius(0.5) == 2
     assert found.radius(0.95) == pytest.approx(math.hypot(2, 2))
 
 
-def test_many_convolutions_are_a_gaussian():
-    """Luo et al., 2016, 2.1: its variance is that of one kernel times the depth."""
+def test_many_convolutions_give_a_gaussian():
+    """Luo et al., 2016, 2.1: the variance is that of one kernel times the depth."""
     depth, kernel_size = 20, 3
     found = effective_receptive_field(
         uniform(depth, kernel_size).double(), torch.rand(1, 1, 65, 65).double()
@@ -54,7 +54,7 @@ def test_it_lies_inside_the_theoretical_field():
     assert found.weights.sum().item() == pytest.approx(1)
 
 
-def test_images_count_alike_whatever_the_batch():
+def test_weights_do_not_depend_on_the_batch_size():
     net = lit_models.build("resnet18", image_size=32)
     images = torch.rand(5, 1, 32, 32)
     found = effective_receptive_field(net, images, "features.4", batch_size=2)
@@ -62,7 +62,7 @@ def test_images_count_alike_whatever_the_batch():
     torch.testing.assert_close(found.weights, again.weights)
 
 
-def test_a_layer_is_not_what_is_done_to_its_output_in_place():
+def test_in_place_operations_on_the_output_do_not_count():
     net = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Hardtanh(0, 1e-9, inplace=True))
     images = torch.rand(1, 1, 8, 8)
     assert effective_receptive_field(net, images, "0").field.kind == "Conv2d"
@@ -70,7 +70,7 @@ def test_a_layer_is_not_what_is_done_to_its_output_in_place():
         effective_receptive_field(net, images)
 
 
-def test_a_layer_that_is_no_map_is_refused():
+def test_a_layer_without_a_map_is_refused():
     net = lit_models.build("lenet", image_size=28)
     images = torch.rand(1, 1, 28, 28)
     for name in ("classifier.1", "features.99"):
@@ -78,7 +78,7 @@ def test_a_layer_that_is_no_map_is_refused():
             effective_receptive_field(net, images, name)
 
 
-def test_the_net_is_left_as_it_was():
+def test_the_net_is_unchanged():
     net = lit_models.build("resnet18", image_size=32).train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
     images = torch.rand(2, 1, 32, 32)

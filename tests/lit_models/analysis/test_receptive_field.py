@@ -11,7 +11,7 @@ def column(rows, name):
     return [getattr(row, name) for row in rows]
 
 
-# What is published or was derived by hand
+# Published values, and values derived by hand
 
 
 def test_lenet_5():
@@ -42,7 +42,8 @@ def test_a_net_with_padding_and_a_stride_of_three():
 
 
 def test_alexnet():
-    net = torchvision.models.alexnet()
+    with torch.device("meta"):
+        net = torchvision.models.alexnet()
     rows = lit_models.receptive_field(net, 224, 3).layers
     rows = [row for row in rows if row.kind in ("Conv2d", "MaxPool2d")]
     assert column(rows, "size") == [11, 19, 51, 67, 99, 131, 163, 195]
@@ -50,7 +51,7 @@ def test_alexnet():
 
 
 def strided_as_published(net):
-    """Bottlenecks that stride in their first convolution, as in the paper."""
+    """Moves the strides of bottlenecks to their first convolution, as in the paper."""
     for module in net.modules():
         if isinstance(module, torchvision.models.resnet.Bottleneck):
             module.conv1.stride, module.conv2.stride = module.conv2.stride, module.conv1.stride
@@ -84,11 +85,13 @@ def test_published_sizes(make, size):
     assert lit_models.receptive_field(net, 224, 3).size == size
 
 
-# What has no place
+# Outputs without positions
 
 
-def test_efficientnet_sees_all_from_its_first_gate_on():
-    layers = lit_models.receptive_field(torchvision.models.efficientnet_b0(), 224, 3).layers
+def test_efficientnet_sees_the_whole_image_after_its_first_gate():
+    with torch.device("meta"):
+        net = torchvision.models.efficientnet_b0()
+    layers = lit_models.receptive_field(net, 224, 3).layers
     gates = [i for i, layer in enumerate(layers) if layer.kind == "AdaptiveAvgPool2d"]
     assert not any(layer.sees_all for layer in layers[: gates[0]])
     assert all(layer.sees_all for layer in layers[gates[0] :])
@@ -108,7 +111,7 @@ def test_efficientnet_sees_all_from_its_first_gate_on():
         lambda x, w: F.interpolate(F.conv2d(x.mean((2, 3), keepdim=True), w[..., :1, :1]), 20),
     ],
 )
-def test_what_is_no_map_sees_all(as_net, function):
+def test_an_output_that_is_not_a_map_sees_the_whole_image(as_net, function):
     (layer,) = lit_models.receptive_field(as_net(function), 20, 2).layers
     assert (layer.size, layer.jump, layer.offset, layer.sees_all) == (None, None, None, True)
 
@@ -123,7 +126,7 @@ def test_what_is_no_map_sees_all(as_net, function):
         lambda x: x.flatten(2).softmax(2).view_as(x),
     ],
 )
-def test_gates_keep_the_local_field_and_see_all(as_net, pool):
+def test_gates_keep_the_local_field_and_see_the_whole_image(as_net, pool):
     def gated(x, w):
         x = F.conv2d(x, w, padding=1)
         return x * pool(x)
@@ -132,21 +135,21 @@ def test_gates_keep_the_local_field_and_see_all(as_net, pool):
     assert (field.size, field.sees_all) == (3, True)
 
 
-def test_group_normalisation_sees_all():
+def test_group_normalisation_sees_the_whole_image():
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4))
     layers = lit_models.receptive_field(net, 9).layers
     assert column(layers, "sees_all") == [False, True]
     assert column(layers, "size") == [3, 3]
 
 
-def test_positions_that_see_nothing():
+def test_positions_that_see_no_pixel():
     net = nn.ConvTranspose2d(1, 1, kernel_size=1, stride=2)
     field = lit_models.receptive_field(net, 8)
     assert (field.size, field.jump) == (1, 0.5)
     assert field.height.bounds(5) == (float("inf"), float("-inf"))
 
 
-def test_height_and_width_apart():
+def test_height_and_width_may_differ():
     net = nn.Conv2d(1, 1, (1, 7), stride=(2, 1))
     field = lit_models.receptive_field(net, 20)
     assert (field.size, field.jump, field.offset) == ((1, 7), (2, 1), (0.5, 3.5))
@@ -173,32 +176,27 @@ def write_into_a_part(x, w):
         (write_into_a_part, "aten.copy_"),
     ],
 )
-def test_what_cannot_be_followed_is_named(as_net, function, message):
+def test_unsupported_operations_are_named(as_net, function, message):
     with pytest.raises(lit_models.ModelError, match=message):
         lit_models.receptive_field(as_net(function), 20, 2)
 
 
-# The report
+# Rows
 
 
-def test_rows_are_those_of_the_cost():
-    for name in lit_models.names():
-        with torch.device("meta"):
-            net = lit_models.build(name)
-        rows = lit_models.receptive_field(net, 224).layers
-        costs = lit_models.cost(net, 224).layers
-        assert [(row.name, row.kind) for row in rows] == [(row.name, row.kind) for row in costs]
+@pytest.mark.parametrize("name", lit_models.names())
+def test_rows_are_those_of_the_cost(name, analysed):
+    rows, costs = analysed(name).field.layers, analysed(name).cost.layers
+    assert [(row.name, row.kind) for row in rows] == [(row.name, row.kind) for row in costs]
 
 
-def test_classifiers_end_in_rows_that_see_all():
-    for name in lit_models.names():
-        with torch.device("meta"):
-            net = lit_models.build(name)
-        field = lit_models.receptive_field(net, 224)
-        assert field.size is not None
-        if lit_models.entry(name).task == lit_models.CLASSIFICATION:
-            assert field.layers[-1].size is None
-            assert field.layers[-1].sees_all
+@pytest.mark.parametrize("name", lit_models.names())
+def test_every_net_has_a_field_and_classifiers_end_in_rows_that_see_all(name, analysed):
+    field = analysed(name).field
+    assert field.size is not None
+    if lit_models.entry(name).task == lit_models.CLASSIFICATION:
+        assert field.layers[-1].size is None
+        assert field.layers[-1].sees_all
 
 
 def test_a_layer_called_twice_has_two_rows():
@@ -208,7 +206,7 @@ def test_a_layer_called_twice_has_two_rows():
     assert column(layers, "size") == [3, 3, 5]
 
 
-def test_the_net_is_left_as_it_was():
+def test_the_net_is_unchanged():
     net = lit_models.build("resnet18", image_size=32).train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
     lit_models.receptive_field(net, 32)

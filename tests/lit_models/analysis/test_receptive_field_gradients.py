@@ -1,4 +1,4 @@
-"""Every field against the pixels whose gradient is not zero."""
+"""Every field compared with the pixels whose gradient is not zero."""
 
 import pytest
 import torch
@@ -13,12 +13,12 @@ REPLACED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d)
 
 
 class Positive(TorchFunctionMode):
-    """Replaces what has weights by positive averages, so that no path dies or cancels.
+    """Replaces operations with weights by positive averages, so no path vanishes or cancels.
 
-    Parameters may be on the meta device: of weights, the shape alone counts. Maximum pooling, which
-    has one gradient only, becomes average pooling of the same geometry; normalisation with fixed
-    statistics and tanh, which saturates, become identity. Without `gates`, means over all positions
-    pass no gradient.
+    Parameters may be on the meta device: only the shapes of weights are used. Maximum pooling,
+    which has a single gradient, becomes average pooling of the same geometry. Normalisation with
+    fixed statistics and tanh, which saturates, become the identity. Without `gates`, means over all
+    positions pass no gradient.
     """
 
     def __init__(self, gates=False):
@@ -69,7 +69,7 @@ class Positive(TorchFunctionMode):
 
 
 def check_against_gradients(net, image_size, in_channels=1, most=4):
-    """Compare bounds of the first, a middle and the last position of up to `most` maps."""
+    """Compare the bounds of the first, a middle and the last position of up to `most` maps."""
     rows = lit_models.receptive_field(net, image_size, in_channels).layers
     net.to("meta").eval()
     for module in net.modules():
@@ -80,7 +80,7 @@ def check_against_gradients(net, image_size, in_channels=1, most=4):
     outputs = []
     for module in net.modules():
         if not [*module.children()]:
-            # What a later operation writes into the output is not seen by the layer.
+            # The copy excludes later in-place operations on the output.
             module.register_forward_hook(lambda module, args, output: outputs.append(output * 1))
     with Positive():
         net(image)
@@ -100,7 +100,7 @@ def check_against_gradients(net, image_size, in_channels=1, most=4):
                 assert seen.min() == max(first, 0), row
                 if last < image_size:
                     assert seen.max() == last, row
-                else:  # strides may leave out the last pixels
+                else:  # strides may skip the last pixels
                     assert image_size - max(axis.jump, 1) <= seen.max() < image_size, row
                 compared += first > 0 and last < image_size - 1
     return compared
@@ -134,7 +134,7 @@ def test_nets_with_branches_agree_with_their_gradients(name, image_size):
 
 
 def bottleneck(x, w):
-    """Down to a quarter, up again by two ways of upsampling, and a skip connection."""
+    """Two poolings, two kinds of upsampling, and a skip connection."""
     down = F.max_pool2d(F.conv2d(F.max_pool2d(x, 2), w, padding=1), 2)
     up = F.conv_transpose2d(down, w[:, :, :2, :2], stride=2)
     return F.conv2d(F.interpolate(up, scale_factor=2), w, padding=1) + F.conv2d(x, w, padding=1)
@@ -146,7 +146,7 @@ def channels_last(x, w):
 
 
 def tokens(x, w):
-    """Positions in one dimension and out of it again, as transformers do."""
+    """Positions flattened to one dimension and restored, as in transformers."""
     x = F.conv2d(x, w)
     height, width = x.shape[2:]
     x = F.linear(x.flatten(2).transpose(1, 2), w[:, :, 0, 0])
@@ -190,7 +190,7 @@ def gated(x, w):
     return x * F.adaptive_avg_pool2d(x, 1).sigmoid()
 
 
-def test_a_gate_keeps_the_local_field_and_sees_all(as_net):
+def test_a_gate_keeps_the_local_field_and_sees_the_whole_image(as_net):
     net = as_net(gated)
     field = lit_models.receptive_field(net, 20, 2)
     assert (field.size, field.sees_all) == (3, True)

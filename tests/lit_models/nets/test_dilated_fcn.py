@@ -9,9 +9,9 @@ from lit_models.nets.dilated_fcn import DilatedFCN, coverage, largest_gap
 @pytest.mark.parametrize(
     ("rates", "gap", "covered", "span"),
     [
-        ([1, 2, 5], 2, 17, 17),  # the paper's example of rates that fit
-        ([1, 2, 9], 5, 21, 25),  # and of rates that do not
-        ([2, 2, 2], 2, 7, 13),  # gridding, which the inequality does not see
+        ([1, 2, 5], 2, 17, 17),  # satisfies the inequality in the paper
+        ([1, 2, 9], 5, 21, 25),  # violates it in the paper
+        ([2, 2, 2], 2, 7, 13),  # gridding, which the inequality does not detect
         ([1, 1], 1, 5, 5),
     ],
 )
@@ -28,7 +28,7 @@ def test_the_gap_of_fewer_than_two_rates_is_refused(rates):
 
 @pytest.mark.parametrize("rates", [(1,), (3, 1), (1, 2, 5), (2, 4, 8), (1, 2, 9)])
 @pytest.mark.parametrize("kernel_size", [2, 3, 5])
-def test_coverage_is_what_real_convolutions_reach(rates, kernel_size):
+def test_coverage_counts_the_positions_real_convolutions_reach(rates, kernel_size):
     line = torch.zeros(1, 1, 101, requires_grad=True)
     x = line
     for rate in rates:
@@ -40,7 +40,7 @@ def test_coverage_is_what_real_convolutions_reach(rates, kernel_size):
     assert coverage(rates, kernel_size) == (len(reached), 1 + int(reached.max()))
 
 
-def test_no_order_of_equal_steps_changes_the_coverage():
+def test_the_order_of_rates_does_not_change_the_coverage():
     assert coverage([1, 2, 5]) == coverage([5, 1, 2])
 
 

@@ -45,17 +45,17 @@ def test_width_is_scaled(scale, stem, head):
 def test_depth_is_scaled(scale, repeats):
     blocks = [m for m in build(scale).modules() if isinstance(m, MBConv)]
     assert len(blocks) == sum(repeats)
-    # each stage but the first of its width begins with a block without a shortcut
+    # The first block of each stage has no shortcut.
     assert sum(block.drop is None for block in blocks) == 7
 
 
-def test_widths_are_rounded_to_eights_but_not_far_down():
+def test_widths_are_multiples_of_eight_close_to_the_scaled_width():
     assert scaled_width(32, 1.8) == 56
     assert scaled_width(24, 1.1) == 24
-    assert scaled_width(10, 1.1) == 16  # 8 would be less than nine tenths of 11
+    assert scaled_width(10, 1.1) == 16  # 8 is less than nine tenths of 11
 
 
-def test_a_block_costs_what_it_should():
+def test_blocks_have_the_expected_cost():
     block = MBConv(16, 24, expansion=6, kernel_size=3, stride=2, drop=0.0, norm={})
     assert sum(p.numel() for p in block.parameters()) == 6_004
     assert lit_models.cost(block, 112, 16).macs == 29_203_200

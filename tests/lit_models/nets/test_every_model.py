@@ -1,4 +1,4 @@
-"""What holds for every registered net."""
+"""Properties of every registered net."""
 
 import copy
 
@@ -13,7 +13,14 @@ from datamodules.sources.fashion_mnist_masks import masks
 from lit_models.classifier import forward_loss
 
 MODELS = lit_models.names()
-EXTRA = 8  # px above the minimum size, so that maps at the end are not all of one pixel
+STEPS = 8
+EXTRA = 8  # px above the minimum size, so the last maps are larger than one pixel
+# Trained in the default tests: the smallest net of each architecture, and of each other class
+TRAINED = {
+    *("alexnet", "convnet", "densenet", "dilated_fcn", "efficientnet_b0", "fcn", "googlenet"),
+    *("googlenet_bn", "lenet", "lenet5_tanh", "nin", "nin_cifar", "resnet18", "unet"),
+    "vgg11_narrow",
+}
 
 
 def logits_shape(name, batch, classes, size):
@@ -29,32 +36,32 @@ def random_labels(name, batch, classes, size):
 
 @pytest.fixture(scope="module")
 def built(every_model):
-    """A name and its net for small grey images, built once for all tests of it."""
+    """A name, its net for small grey images, and their size; built once per net."""
     torch.manual_seed(0)
     size = lit_models.entry(every_model).min_size + EXTRA
     return every_model, lit_models.build(every_model, image_size=size), size
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("channels", [1, 3])
-def test_logits_at_any_size_and_batch(name, channels):
-    least = lit_models.entry(name).min_size
-    for size in (least, least + 1, least + 29, 224):
+def test_logits_at_any_size_and_batch(every_model):
+    least = lit_models.entry(every_model).min_size
+    inputs = ((least, 3, 2), (least + 1, 1, 1), (least + 29, 1, 2), (224, 3, 1))
+    for size, channels, batch in inputs:
         with torch.device("meta"):
-            net = lit_models.build(name, in_channels=channels, num_classes=7, image_size=size)
-        for batch in (1, 2):
-            images = torch.empty(batch, channels, size, size, device="meta")
-            assert net.eval()(images).shape == logits_shape(name, batch, 7, size)
+            net = lit_models.build(
+                every_model, in_channels=channels, num_classes=7, image_size=size
+            ).eval()
+            logits = net(torch.empty(batch, channels, size, size))
+        assert logits.shape == logits_shape(every_model, batch, 7, size)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_below_minimum_size_is_refused(name):
+def test_images_below_the_minimum_size_are_refused(name):
     size = lit_models.entry(name).min_size - 1
     with pytest.raises(lit_models.ModelError, match=f"{name} needs images of at least"):
         lit_models.build(name, image_size=size)
 
 
-def test_evaluation_is_deterministic_and_an_example_alone_is_the_same(built):
+def test_evaluation_is_deterministic_and_independent_of_the_batch(built):
     _, net, size = built
     images = torch.randn(3, 1, size, size)
     with torch.no_grad():
@@ -64,7 +71,7 @@ def test_evaluation_is_deterministic_and_an_example_alone_is_the_same(built):
         torch.testing.assert_close(net(images[1:2]) / scale, logits[1:2] / scale)
 
 
-def test_state_dict_makes_the_same_net(built):
+def test_state_dict_restores_the_net(built):
     name, net, size = built
     with torch.device("meta"):
         second = lit_models.build(name, image_size=size).eval()
@@ -74,12 +81,11 @@ def test_state_dict_makes_the_same_net(built):
         assert torch.equal(net.eval()(images), second(images))
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_parameter_is_used(name):
-    size = lit_models.entry(name).min_size + EXTRA
+def test_every_parameter_is_used(every_model):
+    size = lit_models.entry(every_model).min_size + EXTRA
     with torch.device("meta"):
-        net = lit_models.build(name, image_size=size)
-        labels = random_labels(name, 4, 10, size)
+        net = lit_models.build(every_model, image_size=size)
+        labels = random_labels(every_model, 4, 10, size)
         forward_loss(net, torch.empty(4, 1, size, size), labels)[2].backward()
     assert [key for key, p in net.named_parameters() if p.grad is None] == []
 
@@ -88,13 +94,13 @@ def test_gradients_reach_every_parameter(built):
     name, net, size = built
     net = copy.deepcopy(net)
     images, labels = torch.randn(8, 1, size, size), random_labels(name, 8, 10, size)
-    initialise(net, "lsuv", images)  # all channels alive, those of the logits too
+    initialise(net, "lsuv", images)  # no channel is dead, logits included
     forward_loss(net.train(), images, labels)[2].backward()
     assert [key for key, p in net.named_parameters() if not p.grad.any()] == []
 
 
-def test_randomness_is_torchs_alone(built):
-    """Dropout and stochastic depth come from torch's generator."""
+def test_randomness_comes_from_torchs_generator(built):
+    """That of dropout and stochastic depth."""
     _, net, size = built
     images = torch.randn(4, 1, size, size)
 
@@ -109,15 +115,18 @@ def test_randomness_is_torchs_alone(built):
 
 @pytest.fixture(scope="module")
 def examples(fashion_mnist):
-    """32 real images, their classes and their masks."""
-    images, labels = fashion_mnist.train_images[:32], fashion_mnist.train_labels[:32]
+    """16 real images, their classes and their masks."""
+    images, labels = fashion_mnist.train_images[:16], fashion_mnist.train_labels[:16]
     return images, labels, masks(images, labels).long()
 
 
-def test_training_lowers_the_loss(every_model, examples):
-    """On one batch of real images, from where the protocols start."""
-    torch.manual_seed(0)
-    entry = lit_models.entry(every_model)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in TRAINED else pytest.mark.slow) for name in MODELS],
+)
+def test_training_lowers_the_loss(name, examples):
+    """On one batch of real images, initialised as by the protocols."""
+    entry = lit_models.entry(name)
     size = entry.min_size + EXTRA
     images, classes, outlines = examples
     images = (F.interpolate(images.float(), (size, size), mode="bilinear") / 255 - 0.286) / 0.353
@@ -125,11 +134,11 @@ def test_training_lowers_the_loss(every_model, examples):
         labels = F.interpolate(outlines[:, None].float(), (size, size))[:, 0].long()
     else:
         labels = classes
-    net = lit_models.build(every_model, num_classes=11, image_size=size)
+    net = lit_models.build(name, num_classes=11, image_size=size)
     initialise(net, "lsuv", images)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4, fused=True)
     losses = []
-    for _ in range(12):
+    for _ in range(STEPS):
         optimizer.zero_grad()
         _, each, loss = forward_loss(net.train(), images, labels)
         loss.backward()
@@ -145,7 +154,7 @@ def test_returns_logits(built):
 
 
 @pytest.mark.parametrize("name", lit_models.canonical_names())
-def test_same_seed_same_weights(name):
+def test_equal_seeds_give_equal_weights(name):
     def weights():
         torch.manual_seed(3)
         return lit_models.build(name, image_size=lit_models.entry(name).min_size).state_dict()

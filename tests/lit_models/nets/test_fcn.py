@@ -21,7 +21,7 @@ def test_maps_at_strides_8_16_and_32_are_scored(image_size):
         assert shapes[name] == (channels, side, side)
 
 
-def test_the_backbone_is_our_resnet18():
+def test_the_backbone_is_resnet18():
     fcn, resnet18 = (lit_models.build(name, image_size=64) for name in ("fcn", "resnet18"))
     fcn.features.load_state_dict(resnet18.features.state_dict())
     images = torch.randn(2, 1, 64, 64)
@@ -44,7 +44,7 @@ def test_upsampling_with_bilinear_filters_is_bilinear_interpolation(by):
 
 
 @pytest.mark.parametrize("score", ["score8", "score16", "score32"])
-def test_every_stride_has_a_say(score):
+def test_logits_depend_on_every_stride(score):
     net = lit_models.build("fcn", image_size=64).eval()
     images = torch.randn(1, 1, 64, 64)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Nets layer by layer: published shapes, parameters and multiply-adds."""
+"""Published shapes, parameters and multiply-adds, of whole nets and of their parts."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ import lit_models
 
 PUBLISHED = [name for name in lit_models.names() if lit_models.entry(name).published]
 
-# (model, channels, classes, image size, parameters, MACs), beside what the nets declare themselves
+# (model, channels, classes, image size, parameters, MACs), in addition to the registered figures
 FIGURES = [
     ("vgg11", 1, 10, 224, 128_806_154, 7_547_232_256),
     ("vgg16", 3, 10, 224, 134_301_514, 15_466_209_280),
@@ -191,38 +191,24 @@ PARTS = {
 }
 
 
-def cost(name, channels, classes, image_size, **options):
-    with torch.device("meta"):
-        net = lit_models.build(
-            name, in_channels=channels, num_classes=classes, image_size=image_size, **options
-        )
-    return lit_models.cost(net, image_size, channels)
-
-
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_figures_are_those_published(name):
-    published = lit_models.entry(name).published
-    with torch.device("meta"):
-        net = lit_models.build(
-            name,
-            in_channels=published.in_channels,
-            num_classes=published.num_classes,
-            image_size=published.image_size,
-        )
+def test_figures_are_those_published(name, analysed):
+    published, net = lit_models.entry(name).published, analysed(name).net
     part = net.get_submodule(published.module)
     assert sum(p.numel() for p in part.parameters()) == published.parameters
-    if published.macs is not None:
-        macs = lit_models.cost(net, published.image_size, published.in_channels).macs
-        assert macs == published.macs
+    assert published.macs in (None, analysed(name).cost.macs)
 
 
 @pytest.mark.parametrize(
     ("name", "channels", "classes", "image_size", "parameters", "macs"), FIGURES
 )
 def test_figures(name, channels, classes, image_size, parameters, macs):
-    found = cost(name, channels, classes, image_size)
-    assert found.parameters == parameters
-    assert macs is None or found.macs == macs
+    shape = {"in_channels": channels, "image_size": image_size}
+    with torch.device("meta"):
+        net = lit_models.build(name, num_classes=classes, **shape)
+    cost = lit_models.cost(net, **shape)
+    assert cost.parameters == parameters
+    assert macs in (None, cost.macs)
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -246,7 +232,7 @@ def test_parts(name):
 @pytest.mark.parametrize(
     ("name", "stages"),
     [
-        # The textbook's blocks are runs of our flat `features`.
+        # A block of the textbook is a slice of the flat `features`.
         ("vgg11", {(0, 3): 640, (3, 6): 73_856, (6, 11): 885_248, (11, 16): 3_539_968}),
         ("vgg11_narrow", {(0, 3): 160, (3, 6): 4_640, (6, 11): 55_424, (11, 16): 221_440}),
         ("googlenet", {(2, 5): 114_944, (5, 8): 552_432, (8, 14): 2_809_168, (14, 16): 2_487_536}),
@@ -255,6 +241,7 @@ def test_parts(name):
     ],
 )
 def test_blocks(name, stages):
-    features = lit_models.build(name).features
+    with torch.device("meta"):
+        features = lit_models.build(name).features
     for (start, stop), parameters in stages.items():
         assert sum(p.numel() for p in features[start:stop].parameters()) == parameters

@@ -30,7 +30,7 @@ def test_option_c_projects_in_every_block(depths, expected, macs):
     assert (cost.parameters, cost.macs) == (expected, macs)
 
 
-def test_option_a_has_no_parameters_and_passes_the_input_on():
+def test_option_a_has_no_parameters_and_copies_the_input():
     block = BasicBlock(4, 6, stride=2, variant=Variant(shortcut="A", zero_init_last=True))
     assert list(block.shortcut.parameters()) == []
     x = torch.rand(2, 4, 8, 8)
@@ -40,7 +40,7 @@ def test_option_a_has_no_parameters_and_passes_the_input_on():
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
-def test_options_differ_by_their_projections(name):
+def test_shortcut_options_differ_by_their_projections(name):
     projections = {
         option: sum(
             parameters(module.shortcut)
@@ -54,7 +54,7 @@ def test_options_differ_by_their_projections(name):
 
 
 @pytest.mark.parametrize(("depth", "blocks"), [(18, 8), (34, 16)])
-def test_plain_nets_are_the_residual_ones_without_shortcuts(depth, blocks):
+def test_plain_nets_are_residual_nets_without_shortcuts(depth, blocks):
     plain, residual = build(f"plain{depth}"), build(f"resnet{depth}", shortcut="A")
     assert parameters(plain) == parameters(residual)
     found = [m for m in plain.modules() if isinstance(m, BasicBlock)]
@@ -72,13 +72,13 @@ def test_zero_initialised_blocks_start_as_their_shortcuts():
     assert len(others) == 12  # the stem's, the first of each block, three projections'
 
 
-def test_the_stride_of_a_bottleneck_may_be_in_either_convolution():
-    today, then = build("resnet50"), build("resnet50", stride_in="1x1")
-    assert parameters(today) == parameters(then)
-    assert lit_models.cost(then, 224, 3).macs < lit_models.cost(today, 224, 3).macs
+def test_a_bottleneck_may_have_its_stride_in_either_convolution():
+    in_3x3, in_1x1 = build("resnet50"), build("resnet50", stride_in="1x1")
+    assert parameters(in_3x3) == parameters(in_1x1)
+    assert lit_models.cost(in_1x1, 224, 3).macs < lit_models.cost(in_3x3, 224, 3).macs
 
 
-def test_a_basic_block_costs_what_it_should():
+def test_basic_blocks_have_the_expected_parameters():
     standard = BasicBlock(64, 64, 1, Variant())
     projected = BasicBlock(64, 64, 1, Variant(shortcut="C"))
     assert parameters(standard) == 73_984

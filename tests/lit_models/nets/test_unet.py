@@ -37,7 +37,7 @@ def test_the_published_net_layer_by_layer():
     assert len(expected) == 23
 
 
-def test_the_canonical_one_has_a_quarter_of_the_channels():
+def test_the_canonical_net_has_a_quarter_of_the_channels():
     with torch.device("meta"):
         narrow, wide = (
             layers(lit_models.build(n, image_size=48), 48) for n in ("unet", "unet_wide")
@@ -48,7 +48,7 @@ def test_the_canonical_one_has_a_quarter_of_the_channels():
 
 @pytest.mark.parametrize("level", range(4))
 def test_every_level_has_a_skip(level):
-    """With the up-convolution of a level cut off, what is above the bottom still comes through."""
+    """Without the up-convolution of a level, logits still depend on the image."""
     net = lit_models.build("unet", image_size=37).eval()
     images = torch.randn(2, 1, 37, 37)
     cut = net.up[level].up
@@ -59,8 +59,8 @@ def test_every_level_has_a_skip(level):
     assert not torch.allclose(first, second)
 
 
-def test_logits_lie_over_their_pixels():
-    """What changes at one pixel changes the logits most nearby, at odd sizes too."""
+def test_logits_are_aligned_with_pixels():
+    """A change at one pixel changes nearby logits the most, at odd sizes too."""
     net = lit_models.build("unet", image_size=45).eval()
     images = torch.zeros(1, 1, 45, 45)
     moved = images.clone()
