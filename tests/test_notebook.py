@@ -13,7 +13,7 @@ def images(notebook):
     return [output for output in outputs if "image/png" in output.get("data", {})]
 
 
-def test_runs_from_top_to_bottom_and_draws():
+def test_the_notebook_runs_and_draws_its_plots():
     notebook = nbformat.read(PATH, as_version=4)
     drawn = len(images(notebook))
     for cell in notebook.cells:
@@ -25,7 +25,7 @@ def test_runs_from_top_to_bottom_and_draws():
     assert len(images(notebook)) == drawn == 5
 
 
-def test_its_outputs_are_of_the_results_that_lie_beside_it(committed_results):
+def test_its_outputs_show_the_committed_results(committed_results):
     notebook = nbformat.read(PATH, as_version=4)
     text = str(notebook.cells)
     rows = pd.read_csv(committed_results / "fashion_mnist" / "quick" / "results.csv")
