@@ -25,7 +25,7 @@ from benchmarks.training.callbacks.checkpoints import Checkpoints
 from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from benchmarks.training.callbacks.fit_timer import FitTimer
-from benchmarks.training.callbacks.peak_memory import PeakMemory
+from benchmarks.training.callbacks.peak_memory import PeakMemory, memory_in_use
 from benchmarks.training.callbacks.rank_state import RankState
 from benchmarks.training.callbacks.stop_signal import StopSignal
 from benchmarks.training.checkpoint_file import CheckpointFile, Content, weights_digest
@@ -67,7 +67,7 @@ def train(
     process_settings.quieten()
     process_settings.set_up()
     device = torch.device(spec.device)
-    memory = PeakMemory(device)
+    memory_before = memory_in_use(device)
     dataset = datamodules.load(spec.dataset, options.data_dir)
     if data_digest(dataset) != spec.data_digest:
         raise DataError(f"{spec.dataset} in {options.data_dir} is not what the run was planned for")
@@ -77,6 +77,7 @@ def train(
     size = _first_size(spec, saved, previous)
     reference = _reference_examples_per_sec(device)
     while True:
+        memory = PeakMemory(device, memory_before)
         progress = _Progress(spec, options, checkpoint, memory)
         attempt = _Attempt(spec, dataset, data, size, reference)
         try:
@@ -87,7 +88,7 @@ def train(
             if not (can_split and out_of_memory.is_out_of_memory(error)):
                 raise
         # These hold the net and the optimizer's state.
-        del progress, attempt
+        del memory, progress, attempt
         data.trainer = None
         out_of_memory.free(device)
         size, saved = ceil(size / 2), None

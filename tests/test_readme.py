@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks.records.record import load
+from benchmarks.records.store import load
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()

@@ -1,15 +1,18 @@
-import sys
 import time
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from benchmarks import cli
-from benchmarks.planning.plan import plan, settings_by_model
+from benchmarks.machine import accelerator as accelerators
+from benchmarks.planning.plan import plan
+from benchmarks.planning.protocol import Protocol
+from benchmarks.planning.sweep_config import Placement, SweepConfig
 from benchmarks.training.training import Training
 from datamodules.datamodule import DeviceResidentDataModule
 from lit_models import CLASSIFICATION
+
+CPU = Placement(device="cpu")
 
 
 @pytest.fixture
@@ -22,18 +25,23 @@ def small_data(monkeypatch, image_folder):
 def make_spec(small_data, small_dataset):
     """Makes the RunSpec of a small training of one model, with protocol fields overridden."""
 
-    def make(model="lenet", seed=0, **fields):
+    def make(model="lenet", seed=0, placement=CPU, **fields):
         fields = {
             "image_size": 32,
             "epochs": 2,
             "batch_size": 16,
             "train_examples": "null",
-            **fields,
-        }
-        overrides = [f"--protocol.{name}={value}" for name, value in fields.items()]
-        args = cli.parse(["run", "--protocol=quick", *overrides]).run
-        settings = settings_by_model([model], args.protocol)
-        (spec,) = plan(settings, small_dataset, args.protocol, "small", [seed], "cpu")
+        } | fields
+        overrides = {name: str(value) for name, value in fields.items()}
+        config = SweepConfig(
+            models=(model,),
+            dataset="cifar10",
+            protocol=Protocol.load("quick", overrides),
+            protocol_name="small",
+            placement=placement,
+            seeds=(seed,),
+        )
+        (spec,) = plan(config.resolved(), small_dataset)
         return spec
 
     return make
@@ -62,8 +70,7 @@ def make_training(make_spec, small_dataset):
 def accelerator(monkeypatch):
     """The CPU plays an accelerator: what is asked of `torch.accelerator`, in order.
 
-    Among it stands `time` for every reading of a clock by the code of this suite, but for the
-    seconds of the whole fit, of which no rate is made.
+    Among it stands `time` for every reading of the clock that rates are made from.
     """
     events = []
     figures = {"memory_allocated": 100 * 2**20, "max_memory_allocated": 350 * 2**20}
@@ -76,16 +83,9 @@ def accelerator(monkeypatch):
 
         return record
 
-    read = time.perf_counter
-
     def read_clock():
-        caller = sys._getframe(1).f_globals["__name__"]
-        if (
-            caller.startswith("benchmarks.")
-            and caller != "benchmarks.training.callbacks.checkpoints"
-        ):
-            events.append("time")
-        return read()
+        events.append("time")
+        return time.perf_counter()
 
     monkeypatch.setattr(
         torch.accelerator, "current_accelerator", lambda *args, **kwargs: torch.device("cpu")
@@ -104,5 +104,5 @@ def accelerator(monkeypatch):
     monkeypatch.setattr(
         torch.cpu, "set_rng_state", lambda state, device: torch.set_rng_state(state), raising=False
     )
-    monkeypatch.setattr(time, "perf_counter", read_clock)
+    monkeypatch.setattr(accelerators, "time", SimpleNamespace(perf_counter=read_clock))
     return events

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from benchmarks import cli
+from benchmarks.planning.sweep_config import Placement
 from tests.conftest import ROOT
 
 
@@ -59,14 +60,14 @@ def refused(capsys, *arguments):
     ("arguments", "message"),
     [
         (["rnu"], "invalid choice: 'rnu'"),
-        ([], "it was not provided"),
+        ([], "the following arguments are required: verb"),
         (["run", "--model", "lenet"], "did you mean --models"),
         (["run", "--models", "lenett"], "unknown model 'lenett'; did you mean lenet"),
         (["run", "--models", ","], "--models names nothing"),
         (["run", "--dataset", "fashion_mnits"], "did you mean fashion_mnist, fashion_mnist_masks?"),
         (["run", "--protocol", "standrad"], "did you mean standard?"),
         (["run", "--protocol.epoch", "3"], "did you mean --protocol.epochs"),
-        (["run", "--protocol.epochs", "many"], "Expected a <class 'int'>. Got value: many"),
+        (["run", "--protocol.epochs", "many"], "epochs: Input should be a valid integer"),
         (["run", "--seeds", "0,x"], "seed 'x' is not a whole number"),
         (["run", "--device", "cdua"], "unknown device 'cdua'; did you mean cuda"),
         (["run", "--protocol", "d2l", "--models", "vgg11"], "no settings for 'vgg11'"),
@@ -102,12 +103,10 @@ def test_ray_that_is_not_installed(capsys, monkeypatch):
     assert "the executor ray needs Ray; install it by `pip install ray`" in message
 
 
-def test_a_cluster_may_have_a_device_that_this_machine_has_not(monkeypatch):
-    from benchmarks import commands
-
+def test_a_cluster_may_have_a_device_that_this_machine_lacks(monkeypatch):
     monkeypatch.setattr("torch.accelerator.current_accelerator", lambda check_available: None)
-    assert commands.auto_protocol("cuda", "ray") == "standard"
-    assert commands.auto_protocol("auto", "ray") == "quick"
+    assert Placement("cuda").resolved("ray").device == "cuda"
+    assert Placement("auto").resolved("ray").device == "cpu"
 
 
 def test_an_unwritable_results_folder(capsys, tmp_path):
@@ -150,9 +149,12 @@ def test_describe_takes_the_size_a_model_is_for(capsys):
     assert "image: 1 x 28 x 28, 10 classes" in capsys.readouterr().out
 
 
-def test_auto_is_said_in_one_line_and_depends_on_the_device(monkeypatch):
-    from benchmarks import commands
-
-    assert commands.auto_protocol("cpu") == "quick"
-    monkeypatch.setattr("benchmarks.machine.environment.resolve_device", lambda name: "cuda")
-    assert commands.auto_protocol("auto") == "standard"
+@pytest.mark.parametrize(("device", "protocol"), [("cpu", "quick"), ("cuda", "standard")])
+def test_the_automatic_protocol_depends_on_the_device(monkeypatch, device, protocol):
+    monkeypatch.setattr("benchmarks.machine.environment.resolve_device", lambda name: device)
+    monkeypatch.setattr("benchmarks.machine.environment.check_devices", lambda *args: None)
+    config = cli.parse(["run", "--models=lenet", "--protocol.epochs=3"]).config
+    assert config.protocol is None
+    config = config.resolved()
+    assert config.protocol_name == f"{protocol}+epochs=3"
+    assert config.protocol.epochs == 3

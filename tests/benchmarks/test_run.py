@@ -8,40 +8,22 @@ import pytest
 import torch
 
 import lit_models
-from benchmarks.measurement import loops
 from benchmarks.measurement.loop_timings import ROUNDS
-from benchmarks.records.record import OK, RunRecord
-from benchmarks.run import train
-from benchmarks.training.callbacks.checkpoints import CheckpointFile
+from benchmarks.records.record import OK
+from benchmarks.training import training
 from benchmarks.training.callbacks.divergence import DivergedError
-from benchmarks.training.training import Training
+from benchmarks.training.checkpoint_file import CheckpointFile
 from datamodules import DataError
 from lit_models.classifier import LitClassifier
-
-MEASURED = {
-    *(f.name for f in dataclasses.fields(RunRecord) if f.name.endswith(("_per_sec", "_seconds"))),
-    "loop_efficiency",
-    "bound_by",
-    "reference_drift",
-    "relative_speed",
-    "peak_memory_mb",
-    "utilisation",
-    "speeds",
-    "finished_at",
-}
-
-
-def numbers(record):
-    """What must be the same whenever the same run is repeated."""
-    return {key: v for key, v in dataclasses.asdict(record).items() if key not in MEASURED}
+from tests.runs import numbers, train
 
 
 def test_a_record_is_complete(make_spec, tmp_path):
     record = train(make_spec(), tmp_path)
     assert record.status == OK
-    empty = {key for key, value in dataclasses.asdict(record).items() if value is None}
-    of_validation = {"validation_accuracy", "validation_mean_iou"}
-    assert empty == {"error", "test_mean_iou", "made_in", "compile_seconds"} | of_validation
+    empty = {name for name, value in vars(record).items() if value is None}
+    of_others = {"validation_accuracy", "validation_mean_iou", "timed_again"}
+    assert empty == {"error", "test_mean_iou", "made_in", "compile_seconds"} | of_others
     assert (
         record.parameters
         == lit_models.cost(
@@ -126,7 +108,7 @@ def test_a_weight_that_is_not_finite_is_divergence_too(make_spec, tmp_path, monk
 def test_saving_changes_nothing_and_is_not_timed(make_spec, tmp_path, monkeypatch):
     plain = numbers(train(make_spec(), tmp_path))
     path = tmp_path / "saved.ckpt"
-    save, now, spent = CheckpointFile.save_checkpoint, time.perf_counter, 0.0
+    save, spent = CheckpointFile.save_checkpoint, 0.0
 
     def save_for_hours(*args, **options):
         nonlocal spent
@@ -134,7 +116,9 @@ def test_saving_changes_nothing_and_is_not_timed(make_spec, tmp_path, monkeypatc
         save(*args, **options)
 
     monkeypatch.setattr(CheckpointFile, "save_checkpoint", save_for_hours)
-    monkeypatch.setattr(time, "perf_counter", lambda: now() + spent)
+    for clock in ("perf_counter", "monotonic"):
+        read = partial(getattr(time, clock))
+        monkeypatch.setattr(time, clock, lambda read=read: read() + spent)
     record = train(make_spec(), tmp_path, checkpoint=path, checkpoint_seconds=0.0)
     assert numbers(record) == plain
     assert path.exists()
@@ -154,7 +138,7 @@ def test_seconds_to_the_first_step_count_from_the_decision(make_spec, tmp_path):
 
 def test_what_is_derived_is_of_what_is_measured(make_spec, tmp_path):
     record = train(make_spec(), tmp_path)
-    samples = {name: entry["samples"] for name, entry in record.speeds.items()}
+    samples = {name: entry["samples"] for name, entry in record.samples.items()}
     assert {len(values) for values in samples.values()} == {ROUNDS}
     for name in ("step", "textbook", "data"):
         assert getattr(record, f"{name}_examples_per_sec") == median(samples[name])
@@ -170,8 +154,7 @@ def test_what_is_derived_is_of_what_is_measured(make_spec, tmp_path):
 def test_micro_batches_train_the_same_net(make_spec, tmp_path, monkeypatch):
     """Batches of 30, 30 and 20 in eights: sizes that do not divide."""
     whole = train(make_spec(batch_size=30), tmp_path)
-    training = partial(Training, micro_batch_size=8)
-    monkeypatch.setattr("benchmarks.run.Training", lambda *args: training(*args[:5]))
+    monkeypatch.setattr("benchmarks.run._first_size", lambda *args: 8)
     parts = train(make_spec(batch_size=30), tmp_path)
     assert parts.weights_digest != whole.weights_digest  # another order of additions
     for theirs, ours in zip(whole.history, parts.history, strict=True):
@@ -183,8 +166,8 @@ def test_a_training_in_groups_is_cut_short_and_goes_on_to_the_bit(make_spec, tmp
     """16 batches an epoch, in groups of 3, cut short in the second epoch."""
     spec, path, left = make_spec(batch_size=5), tmp_path / "saved", iter(range(8))
     plain = train(spec, tmp_path)
-    monkeypatch.setattr(loops, "GROUPS_AN_EPOCH", 1)
-    monkeypatch.setattr(loops, "LARGEST_GROUP", 3)
+    monkeypatch.setattr(training, "GROUPS_AN_EPOCH", 1)
+    monkeypatch.setattr(training, "LARGEST_GROUP", 3)
     step = LitClassifier.training_step
 
     def break_off(module, batch, index):

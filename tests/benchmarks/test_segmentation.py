@@ -6,11 +6,16 @@ import pytest
 import datamodules
 import lit_models
 from benchmarks import cli
-from benchmarks.planning.plan import RunSpec, code_digest
-from benchmarks.records.record import OK, RecordStore, RunRecord
+from benchmarks.planning.fingerprint import imported_digest
+from benchmarks.planning.plan import RunSpec
+from benchmarks.planning.protocol import Protocol
+from benchmarks.planning.sweep_config import Placement
+from benchmarks.records.record import OK, Cost, RunRecord, Scores, Speed
+from benchmarks.records.store import RecordStore
 from benchmarks.report.rebuild import rebuild as rebuild_report
 from benchmarks.run import train
 
+CPU = Placement("cpu", strategy="single_device")
 DATASET = ("--dataset", "fashion_mnist_masks")
 SMALL = (
     *("--protocol", "quick", "--protocol.image_size", "32", "--protocol.epochs", "2"),
@@ -23,12 +28,12 @@ class InThisProcess:
 
     jobs, shows_steps = 1, False
 
-    def __init__(self, data_dir, **options):
-        self.data_dir = data_dir
+    def __init__(self, options, timeout=None):
+        self.options = options
         self.ended = []
 
-    def start(self, spec, checkpoint):
-        self.ended.append((spec, train(spec, self.data_dir)))
+    def start(self, spec, checkpoint, previous=None):
+        self.ended.append((spec, train(spec, self.options, previous=previous)))
 
     def wait(self, seconds):
         ended, self.ended = self.ended, []
@@ -45,7 +50,7 @@ def in_this_process(monkeypatch):
 
 
 def run(tmp_path, data_dir, *arguments):
-    folders = ("--results", tmp_path / "results", "--data_dir", data_dir, "--device", "cpu")
+    folders = ("--results", tmp_path / "results", "--data-dir", data_dir, "--device", "cpu")
     return cli.main(list(map(str, ("run", *DATASET, *SMALL, *folders, *arguments))))
 
 
@@ -143,22 +148,26 @@ def test_both_rooms_call_the_tasks_the_same():
 
 
 def test_a_run_depends_on_the_code_of_all_parts_of_its_net():
-    assert code_digest(["lit_models.nets.fcn"]) == code_digest(
+    assert imported_digest(["lit_models.nets.fcn"]) == imported_digest(
         ["lit_models.nets.fcn", "lit_models.nets.resnet"]
     )
-    assert code_digest(["lit_models.nets.fcn"]) != code_digest(["lit_models.nets.resnet"])
+    assert imported_digest(["lit_models.nets.fcn"]) != imported_digest(["lit_models.nets.resnet"])
 
 
 @pytest.fixture
 def write(tmp_path):
     """Writes the record of a net, with the given scores."""
-    protocol = cli.parse(["run", *SMALL]).run.protocol
+    protocol = Protocol(image_size=32, epochs=2, batch_size=16, learning_rate=0.002)
 
     def write(model, **scores):
-        spec = RunSpec(model, "fashion_mnist_masks", "d", "small", "p", protocol, 0, "cpu")
-        values = {"parameters": 9, "macs": 9, "loss": 1.0, "examples_per_sec": 1.0}
-        history = [{"epoch": 1, "loss": 1.0, "train_accuracy": 0.5}]
-        record = RunRecord.of(spec, **values, train_accuracy=0.5, history=history, **scores)
+        spec = RunSpec(model, "fashion_mnist_masks", "d", "small", "p", protocol, 0, CPU)
+        record = RunRecord.of(
+            spec,
+            cost=Cost(parameters=9, macs=9),
+            speed=Speed(examples_per_sec=1.0),
+            scores=Scores(loss=1.0, train_accuracy=0.5, **scores),
+            history=[{"epoch": 1, "loss": 1.0, "train_accuracy": 0.5}],
+        )
         RecordStore(tmp_path).write(spec, record)
 
     return write

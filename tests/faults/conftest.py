@@ -12,12 +12,13 @@ import pytest
 from benchmarks import cli
 from benchmarks.execution import local
 from benchmarks.execution.sweep import sweep
-from benchmarks.planning.plan import plan, settings_by_model
-from benchmarks.records.record import OK, RecordStore, RunRecord, load
+from benchmarks.planning.plan import RunOptions, plan
+from benchmarks.records.record import OK, RunRecord
+from benchmarks.records.store import RecordStore, load
 from lit_models import registry
-from tests.benchmarks.test_run import MEASURED
 from tests.conftest import ROOT
 from tests.faults import saboteur
+from tests.runs import numbers as all_numbers
 
 SEEDS = (0, 1)
 FIELDS = {
@@ -61,9 +62,10 @@ def pytest_runtest_call(item):
 def specs(image_folder, small_dataset):
     """A sweep of two small runs over the images of `image_folder`."""
     importlib.import_module("tests.faults.tiny")
-    args = cli.parse(["run", *OVERRIDES]).run
-    settings = settings_by_model(["tiny"], args.protocol)
-    yield plan(settings, small_dataset, args.protocol, args.protocol_name, SEEDS, "cpu")
+    config = cli.parse(
+        ["run", "--models=tiny", "--dataset=cifar10", "--seeds=0,1", *OVERRIDES]
+    ).config
+    yield plan(config.resolved(), small_dataset)
     del registry._entries["tiny"]
 
 
@@ -73,12 +75,17 @@ def run_sweep(specs, image_folder, tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("data")
 
     def run(
-        results: Path, fault: saboteur.Fault | None = None, specs=specs, force=False, **options
+        results: Path,
+        fault: saboteur.Fault | None = None,
+        specs=specs,
+        force=False,
+        timeout=None,
+        **options,
     ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CIFAR10_IMAGES", str(image_folder))
             patch.setattr(local, "_run", partial(saboteur.run, fault))
-            executor = local.LocalExecutor(data_dir, **options)
+            executor = local.LocalExecutor(RunOptions(data_dir, **options), timeout)
             return sweep(specs, RecordStore(results), executor, force)
 
     return run
@@ -88,13 +95,13 @@ def run_sweep(specs, image_folder, tmp_path_factory):
 def reference(run_sweep, tmp_path_factory) -> dict[int, dict]:
     """The numbers of each seed, of a sweep that nothing befell."""
     records = run_sweep(tmp_path_factory.mktemp("reference"))
-    return {record.seed: numbers(record) for record in records}
+    return {record.setup.seed: numbers(record) for record in records}
 
 
 def numbers(record: RunRecord) -> dict:
     """What a fault must not change, to the bit."""
-    left_out = {*MEASURED, "resumed", "jobs", "made_in", "device", "commit"}
-    content = json.loads(json.dumps(dataclasses.asdict(record)))
+    left_out = {"resumed", "jobs", "made_in", "device", "commit"}
+    content = json.loads(json.dumps(all_numbers(record)))
     return {name: value for name, value in content.items() if name not in left_out}
 
 
@@ -106,7 +113,7 @@ def check(specs, reference):
         folder = results / specs[0].folder
         records = load(folder)
         assert [record.status for record in records] == [OK] * len(specs)
-        assert {record.seed: numbers(record) for record in records} == reference
+        assert {record.setup.seed: numbers(record) for record in records} == reference
         assert not list(results.rglob("*.part"))
         assert not list(results.rglob("*.ckpt"))
         return records
@@ -122,7 +129,7 @@ def command(specs, image_folder, tmp_path_factory):
     def start(results, *arguments, sweep_fault=None, run_fault=None, **options):
         faults = [json.dumps(f and dataclasses.asdict(f)) for f in (sweep_fault, run_fault)]
         run = ["run", "--models=tiny", "--dataset=cifar10", "--seeds=0,1", *OVERRIDES]
-        folders = [f"--results={results}", f"--data_dir={data_dir}"]
+        folders = [f"--results={results}", f"--data-dir={data_dir}"]
         return subprocess.Popen(
             [sys.executable, "-m", "tests.faults.entry", *faults, *run, *folders, *arguments],
             cwd=ROOT,

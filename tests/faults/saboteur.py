@@ -82,8 +82,8 @@ class Fault:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run(fault: Fault | None, spec, *args) -> None:
-    """`benchmarks.executors.local._run`, struck by a fault; what is timed is kept short."""
+def run(fault: Fault | None, sender, spec, *args) -> None:
+    """`benchmarks.execution.local._run`, struck by a fault; what is timed is kept short."""
     from benchmarks.execution import local
     from benchmarks.measurement import calibration, loop_timings
 
@@ -91,4 +91,4 @@ def run(fault: Fault | None, spec, *args) -> None:
     loop_timings.ROUNDS, calibration.SECONDS = 1, 0.0
     if fault is not None and spec.seed == fault.seed:
         fault.arm()
-    local._run(spec, *args)
+    local._run(sender, spec, *args)

@@ -9,10 +9,9 @@ import pytest
 import datamodules
 from benchmarks import cli
 from benchmarks.planning.protocol import FOLDER
-from benchmarks.records import record
-from benchmarks.records.record import RecordStore
+from benchmarks.records.store import RecordStore, load
 from benchmarks.report.rebuild import rebuild as rebuild_report
-from benchmarks.training.callbacks.checkpoints import CheckpointFile
+from benchmarks.training.checkpoint_file import CheckpointFile
 from datamodules import DataError
 from tests.faults.conftest import numbers
 from tests.faults.saboteur import Fault
@@ -68,7 +67,7 @@ def test_a_damaged_record_is_set_aside_and_never_believed(
         counted()
         damage = damaged(content, number)
         path.write_bytes(damage)
-        found = {record.seed: numbers(record) for record in record.load(folder)}
+        found = {record.setup.seed: numbers(record) for record in load(folder)}
         assert found[1] == reference[1]
         if 0 in found:  # such as a space in place of a line's end
             assert found[0] == reference[0]
@@ -103,7 +102,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_never_loaded(
     run_sweep(tmp_path, Fault(STEP, 9), specs=specs[:1], checkpoint_seconds=0.0)
     path = RecordStore(tmp_path).checkpoint(specs[0])
     content = path.read_bytes()
-    assert CheckpointFile(path).find() == path
+    assert CheckpointFile(path).find() is not None
     for number in range(100):
         counted()
         path.write_bytes(damaged(content, number))

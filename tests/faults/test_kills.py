@@ -9,14 +9,15 @@ import time
 import pytest
 from upath import UPath
 
-from benchmarks.records.record import DIVERGED, FAILED, KILLED, OK, TIMEOUT, RecordStore
+from benchmarks.records.record import DIVERGED, FAILED, KILLED, OK, TIMEOUT
+from benchmarks.records.store import RecordStore
 from tests.faults.saboteur import Fault
 
 STEP = "lit_models.classifier:LitClassifier.training_step"
 EPOCH_END = "lit_models.classifier:LitClassifier.on_train_epoch_end"
 TEST_STEP = "lit_models.classifier:LitClassifier.test_step"
 UPDATE = "torch.optim:AdamW.step"
-SAVE = "benchmarks.training.callbacks.checkpoints:write_atomic"
+SAVE = "benchmarks.training.checkpoint_file:write_atomic"
 SEND = "multiprocessing.connection:Connection.send"
 
 EVERY_STEP, EVERY_EPOCH = 0.0, 1e9
@@ -57,14 +58,14 @@ def survives(run_sweep, check, results, fault, seconds):
 @pytest.mark.parametrize(("fault", "seconds"), FEW, ids=str)
 def test_a_killed_run_goes_on_to_the_bit(run_sweep, check, tmp_path, counted, fault, seconds):
     counted()
-    assert survives(run_sweep, check, tmp_path, fault, seconds).resumed == 1
+    assert survives(run_sweep, check, tmp_path, fault, seconds).resources.resumed == 1
 
 
 def test_at_a_url_too(run_sweep, check, tmp_path, counted):
     """`file` as fsspec has it, and any other file system: without renaming, objects put whole."""
     counted()
     results = UPath(f"file://{tmp_path}")
-    assert survives(run_sweep, check, results, Fault(STEP, 8), EVERY_STEP).resumed == 1
+    assert survives(run_sweep, check, results, Fault(STEP, 8), EVERY_STEP).resources.resumed == 1
 
 
 @pytest.mark.faults
@@ -81,11 +82,11 @@ def test_killed_again_and_again(run_sweep, check, tmp_path, counted):
         counted()
         record, _ = sorted(
             run_sweep(tmp_path, Fault(STEP, 3), checkpoint_seconds=EVERY_STEP),
-            key=lambda record: record.seed,
+            key=lambda record: record.setup.seed,
         )
         assert record.status == KILLED
     run_sweep(tmp_path, checkpoint_seconds=EVERY_STEP)
-    assert check(tmp_path)[0].resumed == 6
+    assert check(tmp_path)[0].resources.resumed == 6
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_other_ends_leave_their_reason_and_the_rest_runs(
     run_sweep, check, tmp_path, counted, fault, status, reason
 ):
     counted()
-    first, second = sorted(run_sweep(tmp_path, fault, timeout=12), key=lambda r: r.seed)
+    first, second = sorted(run_sweep(tmp_path, fault, timeout=12), key=lambda r: r.setup.seed)
     assert (first.status, second.status) == (status, OK)
     assert reason in first.error
     run_sweep(tmp_path)
@@ -116,9 +117,9 @@ def test_a_step_for_which_memory_runs_out_is_taken_in_parts(run_sweep, tmp_path,
     fault = Fault(STEP, 9, action="exhaust")
     first, second = run_sweep(tmp_path, fault, checkpoint_seconds=EVERY_STEP)
     assert (first.status, second.status) == (OK, OK)
-    assert (first.micro_batches, second.micro_batches) == (2, 1)
-    assert first.resumed == 0
-    assert len(first.history) == first.epochs
+    assert (first.resources.micro_batches, second.resources.micro_batches) == (2, 1)
+    assert first.resources.resumed == 0
+    assert len(first.history) == first.setup.epochs
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
@@ -146,10 +147,10 @@ def test_the_whole_sweep_killed_at_a_random_time(command, check, tmp_path, count
     "fault",
     [
         Fault(
-            "benchmarks.records.record:write_atomic", 2, action="tear"
+            "benchmarks.records.store:write_atomic", 2, action="tear"
         ),  # the first is the identity
-        Fault("benchmarks.records.record:write_atomic", 2, after=True),
-        Fault("benchmarks.records.record:write_atomic", 3),
+        Fault("benchmarks.records.store:write_atomic", 2, after=True),
+        Fault("benchmarks.records.store:write_atomic", 3),
         Fault("benchmarks.report.rebuild:write_atomic", 2, action="tear"),
     ],
     ids=str,

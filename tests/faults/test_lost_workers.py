@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from benchmarks.execution.sweep import sweep
-from benchmarks.records.record import FAILED, KILLED, OK, RecordStore
+from benchmarks.records.record import FAILED, KILLED, OK
+from benchmarks.records.store import RecordStore
 from tests.faults.conftest import numbers
 from tests.faults.test_stops import LONG, ends, wait_for_checkpoint
 
@@ -45,7 +46,7 @@ def test_a_lost_worker_is_replaced_and_its_run_goes_on_to_the_bit(
     errors = capfd.readouterr().err
     assert (tmp_path / "killed").exists()
     assert "fatal (seed 0) goes on elsewhere: The worker died" in errors
-    assert (record.status, record.resumed) == (OK, 1)
+    assert (record.status, record.resources.resumed) == (OK, 1)
     assert not list(tmp_path.rglob("*.part"))
 
     # A run that fails takes nothing with it, and says why.

@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from benchmarks.planning.plan import DDP
-from benchmarks.records.record import FAILED, KILLED, OK, TIMEOUT, load
+from benchmarks.records.record import FAILED, KILLED, OK, TIMEOUT
+from benchmarks.records.store import load
 from tests.faults.conftest import numbers
 from tests.faults.saboteur import Fault
 from tests.faults.test_kills import EPOCH_END, EVERY_EPOCH, EVERY_STEP, SAVE, STEP, TEST_STEP
@@ -66,7 +67,7 @@ def test_a_killed_rank_ends_the_run_which_goes_on_to_the_bit(
     rank = "[01]" if fault.rank is None else fault.rank
     assert re.match(f"the process of rank {rank} was killed by SIGKILL", struck.error)
     assert numbers(record) == shared_reference
-    assert record.resumed == ("initialise" not in fault.place)
+    assert record.resources.resumed == ("initialise" not in fault.place)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_other_ends_of_a_rank_leave_their_reason(
     assert reason in struck.error
     assert numbers(record) == shared_reference
     # Told to terminate, all ranks saved the same step.
-    assert record.resumed == (status == KILLED)
+    assert record.resources.resumed == (status == KILLED)
 
 
 @pytest.mark.faults

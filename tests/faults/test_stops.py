@@ -9,7 +9,7 @@ import time
 import pytest
 
 from benchmarks.execution import sweep as sweeps
-from benchmarks.records.record import RecordStore
+from benchmarks.records.store import RecordStore
 from tests.conftest import ROOT
 from tests.faults.saboteur import Fault
 
@@ -131,11 +131,11 @@ def test_a_run_whose_holder_dies_is_taken_over(
     holder = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     read_until(holder, "held")
     # It dies when the sweep has nothing else left to do.
-    waits = sweeps._Progress.waits
-    monkeypatch.setattr(sweeps._Progress, "waits", lambda *a: (waits(*a), holder.kill()))
+    waits = sweeps.Progress.waits
+    monkeypatch.setattr(sweeps.Progress, "waits", lambda *a: (waits(*a), holder.kill()))
     second, first = run_sweep(tmp_path)
     holder.communicate()
-    assert (first.seed, second.seed) == (0, 1)
+    assert (first.setup.seed, second.setup.seed) == (0, 1)
     assert "another sweep runs it, waiting" in capsys.readouterr().out
     check(tmp_path)
 
@@ -152,7 +152,7 @@ def test_what_another_sweep_did_meanwhile_is_not_done_again(
         lock.release()
         run_sweep(tmp_path, specs=specs[:1])
 
-    monkeypatch.setattr(sweeps._Progress, "waits", other_finishes)
+    monkeypatch.setattr(sweeps.Progress, "waits", other_finishes)
     run_sweep(tmp_path)
     output = capsys.readouterr().out
     assert "tiny (seed 0): finished by another sweep" in output

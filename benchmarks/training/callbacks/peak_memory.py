@@ -12,16 +12,26 @@ from benchmarks.training import ddp
 _STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
+def memory_in_use(device: torch.device) -> int:
+    """Bytes that the process has allocated on an accelerator, or its RSS."""
+    if is_accelerator(device):
+        return torch.accelerator.memory_allocated(device)
+    return psutil.Process().memory_info().rss
+
+
 class PeakMemory(L.Callback):
-    """Peak memory of the fit in MiB above that at construction; the most of any rank.
+    """Peak memory of the fit in MiB; the most of any rank.
 
     Accelerator: peak allocation. CPU: peak RSS, since reset on Linux, since process start
-    elsewhere. Later checkpoints take memory themselves, so the peak is noted before the first.
+    elsewhere. Checkpoints take memory themselves, so the peak is noted before the first.
+
+    Args:
+        device: of the training.
+        before: bytes in use before the training, which do not count.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._before = self._now()
+    def __init__(self, device: torch.device, before: int) -> None:
+        self._device, self._before = device, before
         self._mb: float | None = None
 
     @property
@@ -59,8 +69,3 @@ class PeakMemory(L.Callback):
             return 1024 * int(peak)
         usage = psutil.Process().memory_info()
         return getattr(usage, "peak_wset", usage.rss)
-
-    def _now(self) -> int:
-        if is_accelerator(self._device):
-            return torch.accelerator.memory_allocated(self._device)
-        return psutil.Process().memory_info().rss

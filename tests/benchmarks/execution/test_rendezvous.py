@@ -5,7 +5,8 @@ import pytest
 from benchmarks import cli
 from benchmarks.errors import UsageError
 from benchmarks.execution.rendezvous import node_rank
-from benchmarks.records.record import OK, load
+from benchmarks.records.record import OK
+from benchmarks.records.store import load
 
 
 def records(results):

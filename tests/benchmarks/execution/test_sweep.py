@@ -9,12 +9,15 @@ import torch
 
 from benchmarks.execution import sweep as sweeps
 from benchmarks.execution.local import LocalExecutor
-from benchmarks.records.record import DIVERGED, KILLED, OK, RecordStore, RunRecord
+from benchmarks.planning.plan import RunOptions
+from benchmarks.records.record import DIVERGED, KILLED, OK
+from benchmarks.records.store import RecordStore
 from tests.conftest import ROOT
+from tests.runs import record_of
 
 
 def sweep(specs, store, data_dir, force, **options):
-    return sweeps.sweep(specs, store, LocalExecutor(data_dir, **options), force)
+    return sweeps.sweep(specs, store, LocalExecutor(RunOptions(data_dir, **options)), force)
 
 
 def test_runs_have_processes_of_their_own_and_leave_records(make_spec, tmp_path, capsys):
@@ -29,7 +32,7 @@ def test_runs_have_processes_of_their_own_and_leave_records(make_spec, tmp_path,
     assert "cached" in capsys.readouterr().out
 
     (again,) = sweep([spec], store, tmp_path, force=True)
-    assert again.loss == record.loss
+    assert again.scores == record.scores
     assert "cached" not in capsys.readouterr().out
 
 
@@ -46,11 +49,11 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(make_spec, tmp
 def test_several_runs_at_once_share_the_machine(make_spec, tmp_path, capsys):
     specs = [make_spec(seed=seed) for seed in range(3)]
     records = sweep(specs, RecordStore(tmp_path), tmp_path, force=False, jobs=2)
-    assert {record.seed for record in records} == {0, 1, 2}
+    assert {record.setup.seed for record in records} == {0, 1, 2}
     threads = max(1, torch.get_num_threads() // 2)
     for record in records:
-        assert (record.status, record.jobs) == (OK, 2)
-        assert record.device.endswith(f", {threads} threads")
+        assert (record.status, record.resources.jobs) == (OK, 2)
+        assert record.environment.device.endswith(f", {threads} threads")
     lines = capsys.readouterr().out.splitlines()
     # The second begins before the first has ended.
     assert [line.endswith("...") for line in lines[:2]] == [True, True]
@@ -76,7 +79,7 @@ def test_interrupted(make_spec, tmp_path, number):
     finished = make_spec()
     store.write(
         finished,
-        RunRecord.of(finished, test_accuracy=0.5, loss=1.0, examples_per_sec=1.0, fit_seconds=1.0),
+        record_of(finished, test_accuracy=0.5, loss=1.0, examples_per_sec=1.0, fit_seconds=1.0),
     )
     fields = finished.protocol
     command = [

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 import lit_models
-from benchmarks import cli
-from benchmarks.planning import plan
+from benchmarks.planning.plan import RunOptions, plan
+from benchmarks.planning.protocol import Protocol
+from benchmarks.planning.sweep_config import Placement, SweepConfig
 
 MODELS = lit_models.names("resnet*")
 
@@ -15,10 +16,15 @@ def planned(small_dataset):
     """Makes the plan of some models with some seeds."""
 
     def make(seeds, models=MODELS, device="cpu", **fields):
-        overrides = [f"--protocol.{name}={value}" for name, value in fields.items()]
-        protocol = cli.parse(["run", "--protocol=quick", *overrides]).run.protocol
-        settings = plan.settings_by_model(models, protocol)
-        return plan.plan(settings, small_dataset, protocol, "quick", seeds, device)
+        config = SweepConfig(
+            models=tuple(models),
+            dataset="cifar10",
+            protocol=Protocol.load("quick", fields),
+            protocol_name="quick",
+            placement=Placement(device, strategy="single_device"),
+            seeds=tuple(seeds),
+        )
+        return plan(config, small_dataset)
 
     return make
 
@@ -81,3 +87,12 @@ def test_the_key_changes_with_precision_and_compiler(planned):
         )
     }
     assert len(keys) == 4
+
+
+def test_speeds_have_inputs_of_their_own(planned, tmp_path):
+    (spec,) = planned([0], ["lenet"])
+    known = spec.timing_inputs(RunOptions(tmp_path, jobs=1, threads=2))
+    assert spec.timing_inputs(None).items() < known.items()
+    for other in (RunOptions(tmp_path, jobs=2, threads=2), RunOptions(tmp_path, jobs=1, threads=1)):
+        assert spec.timing_inputs(other) != known
+    assert not known.keys() & spec.training_inputs.keys()

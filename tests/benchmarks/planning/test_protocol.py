@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+from pydantic import ValidationError
 
 from benchmarks import cli
 from benchmarks.errors import UsageError
@@ -8,8 +9,12 @@ from benchmarks.planning import protocol
 from benchmarks.planning.protocol import Protocol
 
 
-def load(name, *overrides):
-    return cli.parse(["run", "--protocol", str(name), *overrides]).run.protocol
+def load(name, **overrides):
+    return Protocol.load(str(name), {field: str(value) for field, value in overrides.items()})
+
+
+def parse(*arguments):
+    return cli.parse(["run", *map(str, arguments)]).config
 
 
 @pytest.mark.parametrize("name", protocol.names())
@@ -50,46 +55,46 @@ def test_a_model_a_protocol_does_not_list_is_refused():
 
 
 def test_an_override_beats_the_file_and_what_it_lists_by_model():
-    d2l = load("d2l", "--protocol.learning_rate", "0.3", "--protocol.epochs=2")
+    d2l = parse("--protocol=d2l", "--protocol.learning_rate", "0.3", "--protocol.epochs=2").protocol
     assert d2l.for_model("lenet").learning_rate == 0.3
     assert d2l.for_model("lenet").image_size == 28
     assert d2l.for_model("nin").epochs == 2
 
 
 def test_overrides_are_in_the_name():
-    args = cli.parse(
-        ["run", "--protocol=quick", "--protocol.epochs=2", "--protocol.clip_norm=null"]
-    )
-    assert args.run.protocol_name == "quick+epochs=2+clip_norm=None"
-    assert args.run.protocol.clip_norm is None
+    config = parse("--protocol=quick", "--protocol.epochs=2", "--protocol.clip_norm=null")
+    assert config.protocol_name == "quick+epochs=2+clip_norm=None"
+    assert config.protocol.clip_norm is None
 
 
 def test_a_protocol_of_ones_own(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("image_size: 40\nepochs: 2\nbatch_size: 8\nlearning_rate: 1e-2\n")
-    args = cli.parse(["run", "--protocol", str(path)])
-    assert args.run.protocol == Protocol(image_size=40, epochs=2, batch_size=8, learning_rate=0.01)
-    assert args.run.protocol_name == "mine"
+    config = parse("--protocol", path)
+    assert config.protocol == Protocol(image_size=40, epochs=2, batch_size=8, learning_rate=0.01)
+    assert config.protocol_name == "mine"
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("epocs: 3", "epocs"),
-        ("epochs: three", "epochs.*int.*three"),
-        ("epochs: 2.5", "epochs.*int.*2.5"),
-        ("epochs: 0", "epochs must be above 0"),
-        ("learning_rate: -1", "learning_rate must be above 0"),
-        ("learning_rate: .nan", "learning_rate must be above 0"),
+        ("epocs: 3", "unknown field 'epocs'; did you mean epochs"),
+        ("epochs: 1\nepochs: 2", 'line .: found duplicate key "epochs"'),
+        ("epochs: true", "epochs.*must be a number, not True"),
+        ("epochs: three", "epochs.*integer.*three"),
+        ("epochs: 2.5", "epochs.*integer.*2.5"),
+        ("epochs: 0", "epochs.*greater than 0, not 0"),
+        ("learning_rate: -1", "learning_rate.*greater than 0, not -1"),
+        ("learning_rate: .nan", "learning_rate.*finite"),
         ("optimizer: adam", "optimizer.*adamw.*adam"),
         ("augmentation: [rotate]", "augmentation.*rotate"),
-        ("clip_norm: 0", "clip_norm must be above 0, or null"),
-        ("momentum: 1", "momentum must be at least 0 and below 1"),
-        ("warmup: 1.5", "warmup must be above 0 and below 1"),
-        ("models: {lenet: {image_size: 28}}", "models"),
+        ("clip_norm: 0", "clip_norm.*greater than 0"),
+        ("momentum: 1", "momentum.*less than 1"),
+        ("warmup: 1.5", "warmup.*less than 1"),
+        ("models: {lenet: {image_size: 28}}", "models.lenet.batch_size is missing"),
         (
             "models: {lenet: {image_size: 28, batch_size: 0, learning_rate: 1}}",
-            "batch_size must be",
+            "models.lenet.batch_size.*greater than 0",
         ),
         ("epochs: [", "mine.yaml"),
     ],
@@ -102,6 +107,22 @@ def test_what_is_wrong_is_named(tmp_path, line, message):
     with pytest.raises(UsageError, match=message) as caught:
         load(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"optimizer": "adam"},
+        {"schedule": "cosine"},
+        {"init": "he"},
+        {"epochs": 0},
+        {"optimzer": "sgd"},
+    ],
+)
+def test_a_protocol_from_python_is_checked_too(field):
+    valid = {"image_size": 28, "epochs": 1, "batch_size": 8, "learning_rate": 0.1}
+    with pytest.raises(ValidationError):
+        Protocol(**(valid | field))
 
 
 def test_an_empty_file_is_refused(tmp_path):
@@ -117,7 +138,7 @@ def test_unknown_protocols_are_refused(name):
 
 
 def test_more_examples_than_there_are():
-    own = load("quick", "--protocol.train_examples=90", "--protocol.validation_examples=11")
+    own = load("quick", train_examples=90, validation_examples=11)
     own.check_examples(101, "tiny")
     with pytest.raises(UsageError, match="tiny has 100"):
         own.check_examples(100, "tiny")

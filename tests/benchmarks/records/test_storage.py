@@ -10,12 +10,12 @@ from filelock import Timeout
 
 from benchmarks import cli
 from benchmarks.records import storage
-from benchmarks.records.record import RecordStore, RunRecord
-from benchmarks.run import train
-from benchmarks.training.callbacks.checkpoints import CheckpointFile
+from benchmarks.records.record import RunRecord
+from benchmarks.records.store import RecordStore
+from benchmarks.training.checkpoint_file import CheckpointFile
 from lit_models.classifier import LitClassifier
-from tests.benchmarks.test_run import numbers
 from tests.benchmarks.test_segmentation import InThisProcess
+from tests.runs import numbers, train
 
 RUN = (
     *("run", "--models", "lenet", "--dataset", "cifar10", "--protocol", "quick", "--device", "cpu"),
@@ -42,7 +42,7 @@ def test_a_url_that_no_library_serves_is_refused(capsys, monkeypatch, name, reas
     monkeypatch.setitem(sys.modules, "s3fs", None)
     assert cli.main(["report", "--results", name]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{name} is not to be had" in line
+    assert f"{name} cannot be opened" in line
     assert reason in line
 
 
@@ -50,7 +50,7 @@ def test_a_url_that_no_library_serves_is_refused(capsys, monkeypatch, name, reas
 def test_a_sweep_leaves_everything_at_the_url(url, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("benchmarks.execution.local.LocalExecutor", InThisProcess)
     monkeypatch.chdir(tmp_path)
-    command = [*RUN, "--results", str(url), "--data_dir", str(tmp_path)]
+    command = [*RUN, "--results", str(url), "--data-dir", str(tmp_path)]
     assert cli.main(command) == 0
     (folder,) = (url / "cifar10").iterdir()
     table = (folder / "table.md").read_text()

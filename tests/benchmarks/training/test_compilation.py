@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from benchmarks.measurement import loops
-from benchmarks.run import train
 from benchmarks.training.compilation import compile_net
+from tests.runs import train
 
 
 class Net(nn.Sequential):

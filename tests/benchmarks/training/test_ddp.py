@@ -15,7 +15,8 @@ from benchmarks.execution.sweep import sweep
 from benchmarks.machine import environment
 from benchmarks.measurement import calibration, loop_timings
 from benchmarks.planning.plan import DDP, plan
-from benchmarks.records.record import DIVERGED, FAILED, OK, RecordStore
+from benchmarks.records.record import DIVERGED, FAILED, OK
+from benchmarks.records.store import RecordStore
 from benchmarks.training.callbacks import checkpoints
 from benchmarks.training.sync_batch_norm import SyncBatchNorm
 from lit_models import ModelError
@@ -48,7 +49,10 @@ def run_and_keep_weights(folder, spec, *args):
     digest = checkpoints.weights_digest
 
     def keep(net):
-        torch.save(net.state_dict(), folder / f"{spec.ranks}-{os.environ.get('LOCAL_RANK', 0)}.pt")
+        torch.save(
+            net.state_dict(),
+            folder / f"{spec.placement.ranks}-{os.environ.get('LOCAL_RANK', 0)}.pt",
+        )
         return digest(net)
 
     checkpoints.weights_digest = keep
@@ -162,7 +166,7 @@ def test_batches_that_cannot_be_shared_are_refused(make_spec, small_dataset):
     with pytest.raises(UsageError, match="cannot train a compiled net"):
         plan({"lenet": compiled}, *arguments[1:], "cpu", devices=2)
     (spec,) = plan(*arguments, "cpu", devices=4, num_nodes=2)
-    assert (spec.strategy, spec.ranks) == (DDP, 8)
+    assert (spec.placement.strategy, spec.placement.ranks) == (DDP, 8)
 
 
 def test_more_devices_than_there_are_are_refused(monkeypatch):

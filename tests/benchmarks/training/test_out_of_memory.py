@@ -11,12 +11,14 @@ from torch import nn
 from benchmarks.execution import local
 from benchmarks.execution import sweep as sweeps
 from benchmarks.execution.local import LocalExecutor
-from benchmarks.measurement import loop_timings, loops
-from benchmarks.records.record import FAILED, OK, RecordStore
-from benchmarks.run import train
-from benchmarks.training.callbacks import peak_memory
-from benchmarks.training.callbacks.checkpoints import CheckpointFile
-from benchmarks.training.callbacks.peak_memory import PeakMemory, is_out_of_memory
+from benchmarks.measurement import loop_timings
+from benchmarks.planning.plan import RunOptions
+from benchmarks.records.record import FAILED, OK
+from benchmarks.records.store import RecordStore
+from benchmarks.training import out_of_memory, training
+from benchmarks.training.checkpoint_file import CheckpointFile
+from benchmarks.training.out_of_memory import is_out_of_memory
+from tests.runs import train
 
 CPU = torch.device("cpu")
 MIB = 2**20
@@ -67,42 +69,6 @@ def test_nothing_else_is_taken_for_it(call):
     assert not is_out_of_memory(raised(call))
 
 
-def test_peak_memory_is_of_the_time_since_it_was_reset():
-    peak_memory.free(CPU)
-    peak = PeakMemory(CPU)
-    peak.reset()
-    held = torch.ones(256, MIB // 4)
-    assert peak.mb() > 250
-    del held
-    assert peak.mb() > 250  # the largest, not what is left
-    if sys.platform == "linux":
-        peak_memory.free(CPU)
-        peak.reset()
-        assert peak.mb() < 100
-
-
-def test_what_was_taken_before_does_not_count():
-    held = torch.ones(256, MIB // 4)
-    peak = PeakMemory(CPU)
-    if sys.platform == "linux":
-        peak.reset()
-    assert peak.mb() < 100
-    assert len(held) == 256
-
-
-def test_of_an_accelerator_its_allocator_is_asked(accelerator):
-    peak = PeakMemory(CPU)
-    peak.reset()
-    assert peak.mb() == 350 - 100
-    peak_memory.free(CPU)
-    assert accelerator == [
-        "memory_allocated",
-        "reset_peak_memory_stats",
-        "max_memory_allocated",
-        "empty_cache",
-    ]
-
-
 class Hungry(nn.Sequential):
     """A linear net that, in training, can take no more than some images at once."""
 
@@ -146,7 +112,7 @@ def test_a_batch_too_large_comes_in_micro_batches(make_hungry_spec, tmp_path, ca
     assert (record.status, record.micro_batches, record.batch_size) == (OK, 4, 32)
     lines = capsys.readouterr().err.strip().splitlines()
     told = [line.rpartition("out of memory; ")[2] for line in lines if "out of memory" in line]
-    assert told == [f"{size} examples go through the net at once" for size in (16, 8)]
+    assert told == [f"trained in micro-batches of {size}" for size in (16, 8)]
     whole = train(make_hungry_spec("modest"), tmp_path)
     assert whole.micro_batches == 1
     for ours, theirs in zip(record.history, whole.history, strict=True):
@@ -170,10 +136,9 @@ def test_a_checkpoint_of_micro_batches_goes_on_in_as_many(make_hungry_spec, tmp_
         with pytest.raises(RuntimeError, match="cut after an epoch"):
             train(spec, tmp_path, checkpoint=path)
     file = CheckpointFile(path)
-    assert file.find()
-    assert file.micro_batch_size == 8
+    assert file.find()["run"]["micro_batch_size"] == 8
     attempts = []
-    monkeypatch.setattr("benchmarks.run.memory.free", attempts.append)
+    monkeypatch.setattr(out_of_memory, "free", attempts.append)
     resumed = train(spec, tmp_path, checkpoint=path)
     assert not attempts
     assert (resumed.resumed, resumed.micro_batches) == (1, 4)
@@ -183,7 +148,7 @@ def test_a_checkpoint_of_micro_batches_goes_on_in_as_many(make_hungry_spec, tmp_
 
 def test_memory_that_runs_out_while_the_net_is_timed(make_hungry_spec, tmp_path, monkeypatch):
     """The training starts anew, when nothing of the first is there any more."""
-    measure, free, nets = loop_timings.measure, peak_memory.free, []
+    measure, free, nets = loop_timings.measure, out_of_memory.free, []
 
     def measure_parts(training, *args):
         nets.append(weakref.ref(training.net))
@@ -196,14 +161,14 @@ def test_memory_that_runs_out_while_the_net_is_timed(make_hungry_spec, tmp_path,
         assert nets[0]() is None
 
     monkeypatch.setattr(loop_timings, "measure", measure_parts)
-    monkeypatch.setattr(peak_memory, "free", free_all)
+    monkeypatch.setattr(out_of_memory, "free", free_all)
     record = train(make_hungry_spec("modest"), tmp_path)
     assert (record.status, record.micro_batches, len(nets)) == (OK, 2, 2)
 
 
 def test_what_an_optimizer_keeps_is_let_go_with_it(make_hungry_spec, tmp_path, monkeypatch):
     """Of a large net it is twice the weights: once, not as often as the net is trained or timed."""
-    make, found = loops.make_optimizer, []
+    make, found = training.make_optimizer, []
 
     def make_alone(*args, **kwargs):
         assert not any(reference() for reference in found)
@@ -211,14 +176,14 @@ def test_what_an_optimizer_keeps_is_let_go_with_it(make_hungry_spec, tmp_path, m
         found.append(weakref.ref(optimizer))
         return optimizer
 
-    monkeypatch.setattr(loops, "make_optimizer", make_alone)
+    monkeypatch.setattr(training, "make_optimizer", make_alone)
     train(make_hungry_spec("modest"), tmp_path)
     assert len(found) > loop_timings.ROUNDS * 3
 
 
 def test_a_net_that_takes_not_even_one_image_fails(make_hungry_spec, tmp_path):
     store, spec = RecordStore(tmp_path), make_hungry_spec("insatiable")
-    (record,) = sweeps.sweep([spec], store, LocalExecutor(tmp_path))
+    (record,) = sweeps.sweep([spec], store, LocalExecutor(RunOptions(tmp_path)))
     assert record.status == FAILED
     assert "CUDA out of memory" in record.error
 
@@ -239,6 +204,6 @@ def test_memory_that_truly_runs_out(make_hungry_spec, tmp_path, monkeypatch):
     """8 images take 4 GiB and 4 take 2, the limit being 3 and what the process needs besides."""
     monkeypatch.setattr(local, "_run", limited)
     spec = make_hungry_spec("greedy", batch_size=8)
-    (record,) = sweeps.sweep([spec], RecordStore(tmp_path), LocalExecutor(tmp_path))
+    (record,) = sweeps.sweep([spec], RecordStore(tmp_path), LocalExecutor(RunOptions(tmp_path)))
     assert (record.status, record.error) == (OK, None)
-    assert record.micro_batches in (2, 4)
+    assert record.resources.micro_batches in (2, 4)

@@ -91,7 +91,7 @@ def test_no_callback_reads_a_value_back_within_an_epoch(
     training = make_training(lenet(), micro_batch_size, **fields)
     training.data.group_size = group_size
     clock, watch, guarded = TrainingClock(), DivergenceWatch(), Guarded(NoReading())
-    memory, stop = PeakMemory(training.device), StopSignal(is_caught=False)
+    memory, stop = PeakMemory(training.device, before=0), StopSignal(is_caught=False)
     saving = Checkpoints(None, 1e9, stop=stop, watch=watch, clocks=[clock], jobs=1)
     callbacks = [clock, watch, memory, stop, saving, guarded]
     trainer = training.trainer(max_epochs=2, callbacks=callbacks, enable_progress_bar=False)
