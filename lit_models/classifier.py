@@ -47,9 +47,8 @@ def backpropagate(
 ) -> Iterator[MicroBatch]:
     """Run the forward and backward pass of a batch, split into micro-batches.
 
-    The gradients add up to that of the whole batch. Batch statistics, as of batch normalisation,
-    are those of the micro-batch. Losses and loss are those of `forward_loss`; the losses of the
-    micro-batches add up to the batch's.
+    Gradients and loss parts add up to those of the whole batch, but batch statistics, as of batch
+    normalisation, are those of the micro-batch.
     """
     size = micro_batch_size or max(1, len(labels))  # a rank's slice of a batch may be empty
     for some_images, some_labels in zip(images.split(size), labels.split(size), strict=True):
@@ -119,9 +118,7 @@ class LitClassifier(L.LightningModule):
     def training_step(
         self, batch: Batch | Iterator[Batch], batch_index: int
     ) -> dict[str, list[Tensor]]:
-        """Train on a batch, or on each batch of an iterator.
-
-        Several batches per call share the Trainer's overhead.
+        """Train on a batch, or on each batch of an iterator, which share the Trainer's overhead.
 
         Returns:
             `losses`: the loss of each batch.

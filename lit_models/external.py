@@ -79,8 +79,7 @@ def check(name: str, *, in_channels: int, num_classes: int, image_size: int) -> 
     """Build an external net and run it on two images on the meta device; skip registered nets.
 
     Raises:
-        ModelError: the net does not map (2, in_channels, image_size, image_size) to
-            (2, num_classes).
+        ModelError: it does not map (2, in_channels, image_size, image_size) to (2, num_classes).
     """
     if not is_external(name):
         return

@@ -18,8 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 class LayerCost:
     """Cost of one call of a module without children.
 
-    `output_shape` omits the batch dimension; `macs` are multiply-adds per example. `kernel_size`
-    and `stride` are (height, width), None for a layer without a window.
+    `output_shape` omits the batch; `macs` are multiply-adds per example. `kernel_size` and `stride`
+    are (height, width), None for a layer without a window.
     """
 
     name: str

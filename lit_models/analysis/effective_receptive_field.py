@@ -20,9 +20,8 @@ from lit_models.entries import ModelError
 class EffectiveReceptiveField:
     """The weight of each pixel for the central position of a layer's map.
 
-    `weights` (H, W) sum to 1. `field` is the layer's theoretical field. `box` is the theoretical
-    field of the central position in pixels: first row, last row, first column, last column; it may
-    extend beyond the image.
+    `weights` (H, W) sum to 1. `field` is the layer's theoretical field, `box` that of the central
+    position in pixels: first row, last row, first column, last column, also beyond the image.
     """
 
     weights: Tensor

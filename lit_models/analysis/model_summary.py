@@ -35,7 +35,7 @@ def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> s
     fields: Sequence[Field | None]
     try:
         net_field = lit_models.receptive_field(net, **shape)
-        fields, seen = net_field.layers, f"{_size(net_field)}, {_jump(net_field)} px apart"
+        fields, seen = net_field.layers, f"{_size(net_field)}, {_text(net_field.jump)} px apart"
     except TracingError as error:
         fields, seen = [None] * len(cost.layers), f"not known: {error}"
     memory = training_memory(net, **shape) / 2**20
@@ -92,7 +92,7 @@ def comparison(*, image_size: int, in_channels: int, num_classes: int) -> pd.Dat
                 "activations": sum(layer.activations for layer in cost.layers),
                 "training_memory_mb": training_memory(net, **shape) / 2**20,
                 "receptive_field": _size(field),
-                "jump": _jump(field),
+                "jump": _text(field.jump),
                 "min_size": entry.min_size,
                 "published_figures": fidelity(entry),
             }
@@ -137,32 +137,24 @@ def _layer_row(layer: LayerCost, field: Field | None) -> dict[str, str]:
         "layer": layer.name,
         "kind": layer.kind,
         "output": " x ".join(map(str, layer.output_shape)),
-        "kernel": _window(layer.kernel_size),
-        "stride": _window(layer.stride),
+        "kernel": _text(layer.kernel_size),
+        "stride": _text(layer.stride),
         "parameters": f"{layer.parameters:,}",
         "MACs": f"{layer.macs:,}",
         "activations": f"{layer.activations:,}",
         "receptive field": "" if field is None else _size(field),
-        "jump": "" if field is None else _jump(field),
+        "jump": "" if field is None else _text(field.jump),
     }
 
 
-def _window(pair: tuple[int, ...] | None) -> str:
-    if pair is None:
-        return ""
-    return str(pair[0]) if len(set(pair)) == 1 else " x ".join(map(str, pair))
-
-
 def _size(field: Field) -> str:
-    if field.size is None:
-        return "all" if field.sees_all else ""
-    size = field.size
-    text = " x ".join(map(str, size)) if isinstance(size, tuple) else str(size)
-    return f"{text} + all" if field.sees_all else text
+    texts = [_text(field.size), "all" if field.sees_all else ""]
+    return " + ".join(text for text in texts if text)
 
 
-def _jump(field: Field) -> str:
-    jump = field.jump
-    if jump is None:
+def _text(value: float | tuple[float, ...] | None) -> str:
+    """A value, `height x width` if these differ, or nothing for None."""
+    if value is None:
         return ""
-    return " x ".join(f"{j:g}" for j in jump) if isinstance(jump, tuple) else f"{float(jump):g}"
+    values = value if isinstance(value, tuple) else (value,)
+    return " x ".join(f"{v:.9g}" for v in dict.fromkeys(values))

@@ -32,8 +32,7 @@ class DenseBlock(nn.Module):
         in_channels: channels of the input.
         layers: number of dense layers.
         growth_rate: channels that each layer adds.
-        bottleneck: start each layer with a 1x1 convolution to 4 x `growth_rate` channels
-            (DenseNet-B).
+        bottleneck: a 1x1 convolution to 4 `growth_rate` channels starts each layer (DenseNet-B).
         bias: give the convolutions a bias.
     """
 

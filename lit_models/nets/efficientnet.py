@@ -67,8 +67,7 @@ class MBConv(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output.
         expansion: ratio of inner to input channels; 1: no expanding convolution.
-        kernel_size: kernel size of the depthwise convolution.
-        stride: stride of the depthwise convolution.
+        kernel_size, stride: those of the depthwise convolution.
         drop: probability that training skips a block with a shortcut for an example.
         norm: options of batch normalisation.
     """
@@ -77,10 +76,10 @@ class MBConv(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        *,
         expansion: int,
         kernel_size: int,
         stride: int,
+        *,
         drop: float,
         norm: dict,
     ) -> None:
@@ -125,19 +124,14 @@ class EfficientNet(nn.Module):
         channels = scaled_width(32, width)
         layers = conv_norm_silu(in_channels, channels, 3, 2, 1, norm)  # (N, 32, 112, 112)
         blocks = [
-            {
-                "expansion": expansion,
-                "kernel_size": kernel_size,
-                "stride": stride if number == 0 else 1,
-                "out_channels": scaled_width(wanted, width),
-            }
+            (scaled_width(wanted, width), expansion, kernel_size, stride if number == 0 else 1)
             for expansion, kernel_size, stride, wanted, repeats in STAGES
             for number in range(ceil(repeats * depth))
         ]
         for number, block in enumerate(blocks):
             drop = stochastic_depth * number / len(blocks)
-            layers.append(MBConv(channels, drop=drop, norm=norm, **block))
-            channels = block["out_channels"]
+            layers.append(MBConv(channels, *block, drop=drop, norm=norm))
+            channels = block[0]
         layers += conv_norm_silu(channels, 4 * channels, 1, 1, 1, norm)
         self.features = nn.Sequential(*layers)  # (N, 1280, 7, 7)
         self.classifier = nn.Sequential(

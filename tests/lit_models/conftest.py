@@ -1,6 +1,5 @@
 """Fixtures for the tests of nets and their analysis."""
 
-from dataclasses import dataclass
 from functools import cache
 
 import pytest
@@ -42,16 +41,9 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("every_model", params, scope="module")
 
 
-@dataclass
-class Analysis:
-    net: nn.Module
-    cost: lit_models.Cost
-    field: lit_models.ReceptiveField
-
-
 @pytest.fixture(scope="session")
 def analysed():
-    """Returns the analysis of a net for the input of its published figures."""
+    """Returns a net for the input of its published figures, its cost and its receptive field."""
 
     @cache
     def analyse(name):
@@ -59,7 +51,6 @@ def analysed():
         shape = {"in_channels": published.in_channels, "image_size": published.image_size}
         with torch.device("meta"):
             net = lit_models.build(name, num_classes=published.num_classes, **shape)
-        cost, field = lit_models.cost(net, **shape), lit_models.receptive_field(net, **shape)
-        return Analysis(net, cost, field)
+        return net, lit_models.cost(net, **shape), lit_models.receptive_field(net, **shape)
 
     return analyse

@@ -74,10 +74,9 @@ class Trace:
 
     An element with index i along `dim` (negative, counted from the last dimension) has position
     `i // stride % size`. `stride` is above 1 after a reshape that merged dimensions. With a single
-    position (`size` 1), `dim` may be wrong between two reshapes.
-
-    `sees_all`: every element sees the whole image through a path over all positions. `axis` None:
-    there is no other path, and elements have no position.
+    position (`size` 1), `dim` may be wrong between two reshapes. `sees_all`: every element sees the
+    whole image through a path over all positions. `axis` None: there is no other path, and elements
+    have no position.
     """
 
     axis: Axis | None

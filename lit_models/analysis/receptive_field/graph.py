@@ -109,27 +109,26 @@ def trace(
     layers: list[LayerField] = []
 
     def after(layer: nn.Module, args: tuple, output: Any) -> None:
-        tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
         kind = type(layer).__name__
-        layers.append(LayerField(**_field(tracer, tensors), name=layer_names[layer], kind=kind))
+        layers.append(LayerField(**_field(tracer, output), name=layer_names[layer], kind=kind))
 
     layer_names = {layer: name for name, layer in net.named_modules() if watched(layer)}
     for layer in layer_names:
         layer.register_forward_hook(after)
     with tracer, torch.no_grad():
-        outputs = [leaf for leaf in tree_leaves(net(image)) if isinstance(leaf, Tensor)]
-    field = _field(tracer, outputs)
+        field = _field(tracer, net(image))
     if field["height"] is None:
         field = _of(tracer.last_map)
     return ReceptiveField(**field, layers=tuple(layers))
 
 
-def _field(tracer: "Tracer", outputs: list[Tensor]) -> dict[str, Any]:
-    """The arguments of a Field for the first output."""
-    traces = tracer[outputs[0]] if outputs else None
+def _field(tracer: "Tracer", output: Any) -> dict[str, Any]:
+    """The arguments of a Field for the first tensor of an output."""
+    tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+    traces = tracer[tensors[0]] if tensors else None
     if traces is None:
         return {"height": None, "width": None, "sees_all": False}
-    return _of(traces if is_map(outputs[0], traces) else (LOST, LOST))
+    return _of(traces if is_map(tensors[0], traces) else (LOST, LOST))
 
 
 def _of(traces: Traces) -> dict[str, Any]:

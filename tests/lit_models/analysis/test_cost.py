@@ -32,7 +32,7 @@ def test_bias_normalisation_and_pooling_do_not_count():
 
 @pytest.mark.parametrize("name", lit_models.names())
 def test_layers_add_up_to_the_totals(name, analysed):
-    net, cost = analysed(name).net, analysed(name).cost
+    net, cost, _ = analysed(name)
     assert sum(layer.macs for layer in cost.layers) == cost.macs
     # Costs are those of eval mode, which skips auxiliary classifiers.
     auxiliary = sum(p.numel() for key, p in net.named_parameters() if "auxiliary" in key)

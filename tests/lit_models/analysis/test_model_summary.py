@@ -90,13 +90,6 @@ def test_recurrent_layers_have_a_row(card_of_a_recurrent_net):
     assert any(line.startswith("rows ") and " LSTM " in line for line in lines)
 
 
-@pytest.mark.slow
-def test_a_vision_transformer_has_a_card():
-    card = model_summary.card("torchvision/vit_b_16", image_size=32, in_channels=3, num_classes=10)
-    assert "receptive field: not known: " in card
-    assert "(outside these layers)" in card
-
-
 def test_figures_that_differ_from_the_published_are_named():
     entry = lit_models.entry("lenet")
     wrong = dataclasses.replace(entry.published, parameters=61_707)

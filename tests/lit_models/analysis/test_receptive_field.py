@@ -186,13 +186,14 @@ def test_unsupported_operations_are_named(as_net, function, message):
 
 @pytest.mark.parametrize("name", lit_models.names())
 def test_rows_are_those_of_the_cost(name, analysed):
-    rows, costs = analysed(name).field.layers, analysed(name).cost.layers
-    assert [(row.name, row.kind) for row in rows] == [(row.name, row.kind) for row in costs]
+    _, cost, field = analysed(name)
+    rows = [[(row.name, row.kind) for row in found.layers] for found in (cost, field)]
+    assert rows[0] == rows[1]
 
 
 @pytest.mark.parametrize("name", lit_models.names())
 def test_every_net_has_a_field_and_classifiers_end_in_rows_that_see_all(name, analysed):
-    field = analysed(name).field
+    _, _, field = analysed(name)
     assert field.size is not None
     if lit_models.entry(name).task == lit_models.CLASSIFICATION:
         assert field.layers[-1].size is None
