@@ -3,19 +3,19 @@ DATASET ?= fashion_mnist# fashion_mnist, cifar10 or fashion_mnist_masks
 PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
 SEEDS ?= 0#               such as 0,1,2
 DEVICE ?= auto#           auto, cpu, cuda or mps
-DEVICES ?= 1#             devices of each machine that share a run
-NUM_NODES ?= 1#           machines that share a run
-STRATEGY ?= auto#         auto or ddp
 RESULTS ?= results#       folder, or URL such as s3://bucket/results, for records, tables and plots
-DATA_DIR ?= data#         folder where datasets are looked for and put
-EXECUTOR ?= local#        local, or ray: a cluster, which RAY_ADDRESS may name
-JOBS ?=#                  runs at a time on a machine, sharing its threads; 1, with ray one a GPU
-TIMEOUT ?=#               seconds a run may take
-COMPILE ?=#               1 compiles the nets by torch.compile
-FORCE ?=#                 1 runs again what has finished
+ARGS ?=#                  any other option, such as --protocol.epochs 8; make options lists them
 MODEL ?= lenet#           for describe; all compares all
 STUDY ?= kernel_size#     for study
+FORCE ?=#                 1 does again what has finished
+DATA_DIR ?= data#         folder where datasets are looked for and put
 PYTHON ?=#                a Python with everything installed, in place of .venv
+
+# Options that also have a variable: JOBS=2 is --jobs 2.
+with = $(if $($(1)),--$(2) '$($(1))')
+OPTIONS = $(call with,JOBS,jobs) $(call with,EXECUTOR,executor) $(call with,TIMEOUT,timeout) \
+	$(call with,DEVICES,devices) $(call with,NUM_NODES,num-nodes) $(call with,STRATEGY,strategy) \
+	$(if $(filter-out 0 no false,$(COMPILE)),--protocol.compile true)
 
 export DATA_DIR
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
@@ -30,12 +30,9 @@ endif
 
 BENCH := $(PY) -m benchmarks
 FORCED := $(if $(filter-out 0 no false,$(FORCE)),--force)
-SHARED := $(if $(JOBS),--jobs '$(JOBS)')
-COMPILED := $(if $(filter-out 0 no false,$(COMPILE)),--protocol.compile true)
-LIMITED := $(if $(TIMEOUT),--timeout '$(TIMEOUT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data bench describe peers study report notebook test faults lint format clean
+.PHONY: help setup data bench options describe peers study report notebook test faults lint format clean
 
 help: ## show targets and variables
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -54,18 +51,19 @@ data: $(READY) ## find, or fetch, and verify DATASET
 
 bench: $(READY) ## train MODELS under PROTOCOL, compare them, time kernel sizes
 	@exec $(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' \
-		--device '$(DEVICE)' --devices '$(DEVICES)' --num-nodes '$(NUM_NODES)' --strategy '$(STRATEGY)' \
-		--executor '$(EXECUTOR)' $(SHARED) $(LIMITED) $(COMPILED) --results '$(RESULTS)' \
-		--study kernel_size $(FORCED)
+		--device '$(DEVICE)' --results '$(RESULTS)' --study kernel_size $(FORCED) $(OPTIONS) $(ARGS)
+
+options: $(READY) ## list every option of bench, and every field of a protocol
+	@$(BENCH) run --help
 
 describe: $(READY) ## say what MODEL is and what it costs, layer by layer
-	@$(BENCH) describe $(if $(filter all,$(MODEL)),--all --results '$(RESULTS)','$(MODEL)')
+	@$(BENCH) describe $(if $(filter all,$(MODEL)),--all --results '$(RESULTS)','$(MODEL)') $(ARGS)
 
 peers: $(READY) ## time our training loop of MODELS against those others would write
-	@$(BENCH) peers --models '$(MODELS)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)
+	@$(BENCH) peers --models '$(MODELS)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED) $(ARGS)
 
 study: $(READY) ## measure STUDY
-	@$(BENCH) study '$(STUDY)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED)
+	@$(BENCH) study '$(STUDY)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED) $(ARGS)
 
 report: $(READY) ## rebuild tables and plots of RESULTS from the records
 	@$(BENCH) report --results '$(RESULTS)'
@@ -73,20 +71,21 @@ report: $(READY) ## rebuild tables and plots of RESULTS from the records
 notebook: $(READY) ## run notebooks/results.ipynb and keep its outputs
 	$(PY) -m jupyter execute --inplace notebooks/results.ipynb
 
-test: $(READY) ## run the tests
-	$(PY) -m pytest
+test: $(READY) ## run the tests; ARGS='-m slow' runs the slow ones
+	$(PY) -m pytest $(ARGS)
 
 faults: $(READY) ## kill, starve and corrupt sweeps, and see that nothing is lost
 	$(PY) -m pytest tests/faults -m ''
 
-lint: $(READY) ## check style
+lint: $(READY) ## check style and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m mypy
 
 format: $(READY) ## apply style
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
 clean: ## remove .venv and caches; results and data stay
-	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -80,12 +80,25 @@ def test_bench_on_fashion_mnist(results, protocol, fashion_mnist, data_dir):
 
 def test_help_shows_targets_and_variables():
     shown = make("help").stdout
-    targets = "help|setup|data|bench|describe|peers|study|report|notebook|test|faults|lint|format"
-    targets += "|clean"
-    variables = "MODELS|DATASET|PROTOCOL|SEEDS|DEVICE|RESULTS|EXECUTOR|JOBS|TIMEOUT|FORCE|PYTHON"
-    variables += "|DEVICES|NUM_NODES|STRATEGY|COMPILE"
+    targets = "help|setup|data|bench|options|describe|peers|study|report|notebook|test|faults|lint"
+    targets += "|format|clean"
+    variables = "MODELS|DATASET|PROTOCOL|SEEDS|DEVICE|RESULTS|ARGS|FORCE|DATA_DIR|PYTHON"
     assert set(re.findall(r"^  make (\w+) ", shown, re.M)) == set(targets.split("|"))
     assert set(variables.split("|")) <= set(re.findall(r"^  ([A-Z_]+) ", shown, re.M))
+
+
+def test_every_option_has_a_way_through_make():
+    """Variables of their own, as scripts use them, and ARGS for all options."""
+    old = {"JOBS": 2, "EXECUTOR": "local", "TIMEOUT": 9, "DEVICES": 1, "NUM_NODES": 1}
+    variables = [f"{name}={value}" for name, value in old.items()]
+    shown = make(
+        "--dry-run", "bench", *variables, "STRATEGY=auto", "COMPILE=1", "ARGS=--seeds 3"
+    ).stdout
+    for name, value in old.items():
+        assert f"--{name.lower().replace('_', '-')} '{value}'" in shown
+    assert "--strategy 'auto'" in shown
+    assert "--protocol.compile true" in shown
+    assert shown.rstrip().endswith("--seeds 3")
 
 
 def test_bad_input_ends_in_one_line(results, protocol):

@@ -1,4 +1,4 @@
-"""A net compiled before its training, so that no time of the training is the compiler's."""
+"""Compiles a net before its training, so that no time of the training is the compiler's."""
 
 import copy
 
@@ -11,24 +11,22 @@ from benchmarks.training.training import Training
 def compile_net(training: Training) -> float:
     """Compile the net in place, with CUDA graphs on a GPU; returns the seconds it took.
 
-    Forward and backward pass are compiled for the shapes of a full batch and of the last of an
-    epoch, without an effect on weights, statistics and random numbers.
+    Compiles forward and backward pass for a full batch and for the last batch of an epoch. Leaves
+    weights, statistics and random numbers as they were.
     """
     net, device = training.net, training.device
     before = copy.deepcopy(net.state_dict())
     began = accelerator.now(device)
-    # The memory of a graph is used again by its next call, gradients that should add up included.
+    # CUDA graphs reuse output buffers, which would overwrite accumulated gradients.
     has_graphs = device.type == "cuda" and training.micro_batch_size is None
     net.compile(mode="reduce-overhead" if has_graphs else None, dynamic=False)
-    optimizer, (images, labels) = (
-        training.with_negligible_updates().optimizer(),
-        training.first_batch(),
-    )
+    training = training.with_negligible_updates()
+    optimizer, (images, labels) = training.optimizer(), training.first_batch()
     loader = training.data.train_batches
     sizes = {loader.global_size(index) for index in (0, len(loader) - 1)}
     devices = [device] if accelerator.is_accelerator(device) else []
     with torch.random.fork_rng(devices, device_type=device.type):
-        # Of graphs the first call warms up, and the second records.
+        # The first call of a graph warms up, the second records it.
         for size in [*sizes] * (3 if has_graphs else 1):
             training.step(optimizer, images[:size], labels[:size])
     seconds = accelerator.now(device) - began

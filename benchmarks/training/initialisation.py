@@ -1,36 +1,44 @@
-"""How weights start, by the name a protocol gives it."""
+"""Initialisation of a net's weights, by the protocol's scheme."""
 
 import torch
 from torch import Tensor, nn
 
-# Of each channel of a hidden layer: above zero, so that most ReLUs start alive (69 % of a normal
-# distribution). At zero, narrow layers lose channels in the first steps for good.
+# Mean and deviation of each channel of a hidden layer. A mean above zero starts most ReLUs alive
+# (69 % of a normal distribution). At zero, narrow layers lose channels for good in the first steps.
 HIDDEN_MEAN, HIDDEN_STD = 0.5, 1.0
 
-# Of the layer that makes the logits: all classes alive and alike. A net that ends in ReLU, as NiN
-# does, otherwise starts with classes that no gradient reaches.
+# Those of the logits: all classes start alive and alike. A net that ends in ReLU, such as NiN, would
+# otherwise start with classes that no gradient reaches.
 LOGIT_MEAN, LOGIT_STD = 1.0, 0.1
 
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
-    """Set the weights of all convolutions, transposed ones too, and of all linear layers.
+    """Set the weights of all convolutions, transposed convolutions and linear layers.
 
-    Other layers keep their defaults.
+    Other layers keep PyTorch's initialisation.
 
     Args:
         net: on the device of `images`.
         scheme: `default` (PyTorch's), `xavier` (uniform; Glorot & Bengio, 2010, equation 16; biases
             stay PyTorch's) or `lsuv`.
         images: a batch of training images (N, C, H, W), for `lsuv`.
+
+    Raises:
+        ValueError: a scheme that is not implemented.
     """
     layers = [m for m in net.modules() if isinstance(m, LAYERS)]
-    if scheme == "xavier":
-        for layer in layers:
-            nn.init.xavier_uniform_(layer.weight)
-    elif scheme == "lsuv":
-        _layer_sequential_unit_variance(net, layers, images)
+    match scheme:
+        case "default":
+            pass
+        case "xavier":
+            for layer in layers:
+                nn.init.xavier_uniform_(layer.weight)
+        case "lsuv":
+            _layer_sequential_unit_variance(net, layers, images)
+        case _:
+            raise ValueError(f"initialisation {scheme!r} is not implemented")
 
 
 @torch.no_grad()
@@ -39,17 +47,17 @@ def _layer_sequential_unit_variance(
 ) -> None:
     """Scale each layer so that its outputs on a batch have unit variance (Mishkin & Matas, 2016).
 
-    Deviations: normal instead of orthonormal weights to begin with, whose decomposition takes
-    seconds for a large linear layer; biases give each channel the same mean; the last layer has a
-    mean and deviation of its own; dropout is active, so that its noise is in the variance. One
-    pass does for all layers, since each hands its corrected output on to the next; layers that are
-    not called, whose weights others read, keep their defaults.
+    Deviations: initial weights are normal instead of orthonormal, whose decomposition takes
+    seconds for a large linear layer; biases give each channel the same mean; the last layer has its
+    own mean and deviation; dropout is active, so the variance includes its noise. One pass suffices
+    for all layers, since each passes its corrected output to the next. Layers that are not called,
+    because other modules read their weights, keep PyTorch's initialisation.
     """
 
     reached: set[nn.Module] = set()
 
     def start(layer: nn.Module, inputs: tuple[Tensor]) -> None:
-        if layer not in reached:  # a layer may have several uses
+        if layer not in reached:  # a layer may be called several times
             nn.init.normal_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

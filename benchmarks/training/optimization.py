@@ -1,4 +1,4 @@
-"""Optimizer and learning-rate schedule, as a protocol names them."""
+"""Optimizer and learning-rate schedule of a protocol."""
 
 from collections.abc import Iterable
 
@@ -11,23 +11,37 @@ from benchmarks.planning.protocol import Protocol
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], protocol: Protocol) -> Optimizer:
-    """The protocol's optimizer, in its fused form: one kernel for all parameters."""
+    """The protocol's optimizer, in its fused form: one kernel for all parameters.
+
+    Raises:
+        ValueError: an optimizer that is not implemented.
+    """
     common = {"lr": protocol.learning_rate, "weight_decay": protocol.weight_decay, "fused": True}
-    if protocol.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, betas=(0.9, protocol.beta2), **common)
-    return torch.optim.SGD(parameters, momentum=protocol.momentum, **common)
+    match protocol.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(parameters, betas=(0.9, protocol.beta2), **common)
+        case "sgd":
+            return torch.optim.SGD(parameters, momentum=protocol.momentum, **common)
+    raise ValueError(f"optimizer {protocol.optimizer!r} is not implemented")
 
 
 def make_scheduler(optimizer: Optimizer, steps: int, protocol: Protocol) -> LRScheduler | None:
-    """The protocol's schedule over `steps` steps; None: the learning rate stays as it is."""
-    if protocol.schedule == "constant":
-        return None
-    # OneCycleLR divides by zero where the warm-up is a single step.
-    warmup = protocol.warmup * (1.001 if protocol.warmup * steps == 1 else 1)
-    return OneCycleLR(
-        optimizer,
-        max_lr=protocol.learning_rate,
-        total_steps=steps,
-        pct_start=warmup,
-        cycle_momentum=False,
-    )
+    """The protocol's schedule over `steps` steps; None: the learning rate is constant.
+
+    Raises:
+        ValueError: a schedule that is not implemented.
+    """
+    match protocol.schedule:
+        case "constant":
+            return None
+        case "one_cycle":
+            # OneCycleLR divides by zero if the warm-up is a single step.
+            warmup = protocol.warmup * (1.001 if protocol.warmup * steps == 1 else 1)
+            return OneCycleLR(
+                optimizer,
+                max_lr=protocol.learning_rate,
+                total_steps=steps,
+                pct_start=warmup,
+                cycle_momentum=False,
+            )
+    raise ValueError(f"schedule {protocol.schedule!r} is not implemented")

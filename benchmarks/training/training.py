@@ -1,4 +1,4 @@
-"""A net together with how it is trained, for whichever loop trains it."""
+"""A net and its recipe, for whichever loop trains it."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -21,23 +21,24 @@ from lit_models.segmenter import LitSegmenter
 
 MODULES = {lit_models.CLASSIFICATION: LitClassifier, lit_models.SEGMENTATION: LitSegmenter}
 
-# Limits of `group_size`. So many multiply-adds, forward, are a tenth of a second's work and less.
+# Limits of `group_size`: multiply-adds of the forward passes, at most a tenth of a second's work;
+# groups an epoch, at least; batches a group, at most.
 GROUP_MACS, GROUP_MACS_OF_ACCELERATORS = {"cpu": 10**9}, 10**11
 GROUPS_AN_EPOCH, LARGEST_GROUP = 8, 16
 
 
 @dataclass(frozen=True)
 class Training:
-    """A net, and how it is trained in whichever loop.
+    """A net and its recipe, for the Trainer and for bare loops alike.
 
     Args:
         net: the net.
-        task: what it is for.
+        task: classification or segmentation.
         num_classes: number of classes.
         protocol: the recipe.
-        data: the examples; they say on which device the net is trained.
-        micro_batch_size: examples that go through the net at once; None: the whole batch.
-        options: makes what the Trainer is told about devices.
+        data: the examples, on the device of the training.
+        micro_batch_size: examples of a forward pass; None: the whole batch.
+        options: makes the Trainer's options about devices.
     """
 
     net: nn.Module
@@ -53,7 +54,7 @@ class Training:
         return self.data.device
 
     def module(self, steps: int | None = None) -> LitClassifier:
-        """The net and the recipe for the Trainer, over so many steps; None: as in the protocol."""
+        """The LightningModule; `steps` of the schedule, by default those of the protocol."""
         steps = steps or self.protocol.epochs * len(self.data.train_batches)
         return MODULES[self.task](
             self.net,
@@ -84,7 +85,7 @@ class Training:
         )
 
     def optimizer(self) -> Optimizer:
-        """An optimizer of the net, which is made ready to be trained without a Trainer."""
+        """An optimizer for a bare loop; puts the net on its device and in train mode."""
         net = self.net.to(self.device).train()  # Lightning leaves a net on the CPU
         return make_optimizer(net.parameters(), self.protocol)
 
@@ -102,22 +103,25 @@ class Training:
         return passes
 
     def autocast(self) -> AbstractContextManager:
-        """What Lightning does around a step for the same precision."""
-        if self.protocol.precision == "32-true":
-            return nullcontext()
-        # Any other use of the cache would be another computation, and compiled anew.
-        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+        """The context in which Lightning runs a step of this precision."""
+        match self.protocol.precision:
+            case "32-true":
+                return nullcontext()
+            case "bf16-mixed":
+                # Lightning disables the cache. With it, a compiled net would be compiled anew.
+                return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+        raise ValueError(f"precision {self.protocol.precision!r} is not resolved")
 
     def with_negligible_updates(self) -> "Training":
-        """The same work without an effect: no net diverges while it is only timed."""
+        """The same training at a learning rate so small that no net diverges while it is timed."""
         return replace(self, protocol=replace(self.protocol, learning_rate=1e-12))
 
 
 def group_size(macs: int, data: DeviceResidentDataModule) -> int:
-    """How many batches the Trainer gets at once: of a small net several, of others one.
+    """How many batches the Trainer takes at once: several for a small net, one for others.
 
-    What the Trainer does around a batch takes as long whatever the net. An epoch has several
-    groups, and none takes long.
+    The Trainer's overhead per call does not depend on the net, so small nets share it among several
+    batches.
 
     Args:
         macs: multiply-adds of the net for one image.
