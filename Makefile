@@ -49,9 +49,10 @@ setup: $(READY) ## make .venv and install everything
 data: $(READY) ## find, or fetch, and verify DATASET
 	@$(BENCH) data --dataset '$(DATASET)'
 
-bench: $(READY) ## train MODELS under PROTOCOL, compare them, time kernel sizes
+bench: $(READY) ## train MODELS under PROTOCOL and compare them; all: time kernel sizes too
 	@exec $(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' \
-		--device '$(DEVICE)' --results '$(RESULTS)' --study kernel_size $(FORCED) $(OPTIONS) $(ARGS)
+		--device '$(DEVICE)' --results '$(RESULTS)' \
+		$(if $(filter all,$(MODELS)),--study kernel_size) $(FORCED) $(OPTIONS) $(ARGS)
 
 options: $(READY) ## list every option of bench, and every field of a protocol
 	@$(BENCH) run --help

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 # (69 % of a normal distribution). At zero, narrow layers lose channels for good in the first steps.
 HIDDEN_MEAN, HIDDEN_STD = 0.5, 1.0
 
-# Those of the logits: all classes start alive and alike. A net that ends in ReLU, such as NiN, would
-# otherwise start with classes that no gradient reaches.
+# Those of the logits: all classes start alive and alike. Otherwise a net that ends in ReLU, such as
+# NiN, starts with classes that no gradient reaches.
 LOGIT_MEAN, LOGIT_STD = 1.0, 0.1
 
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)

@@ -75,6 +75,7 @@ def test_a_node_with_other_versions_trains_nothing(make_spec, tmp_path):
     assert record.error.startswith("its node has other code")
 
 
+@pytest.mark.slow
 def test_a_sweep_on_ray_is_the_same_sweep(make_spec, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)

@@ -3,12 +3,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
+from benchmarks import run
 from benchmarks.execution import sweep as sweeps
 from benchmarks.execution.local import LocalExecutor
+from benchmarks.planning import plan as plans
 from benchmarks.planning.plan import RunOptions
 from benchmarks.records.record import DIVERGED, KILLED, OK
 from benchmarks.records.store import RecordStore
@@ -72,7 +75,9 @@ def test_a_killed_run_leaves_a_record(make_spec, tmp_path, monkeypatch):
     assert record.error == "its process was killed by SIGKILL; perhaps the memory ran out"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM], ids=str
+)
 def test_interrupted(make_spec, tmp_path, number):
     """The finished run is kept and said, the running one ends, and nothing is left behind."""
     store = RecordStore(tmp_path)
@@ -101,3 +106,85 @@ def test_interrupted(make_spec, tmp_path, number):
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert f"0 of 2 runs are finished and kept in {tmp_path}; the same command goes on" in errors
+
+
+@pytest.fixture
+def carried_out(tmp_path, monkeypatch):
+    """Sweeps with an executor that records what is asked of it, and needs no process."""
+
+    class Executor:
+        jobs, shows_steps = 1, False
+        options = RunOptions(tmp_path, jobs=1, threads=2)
+
+        def __init__(self):
+            self.asked = []
+
+        def start(self, spec, checkpoint, previous=None):
+            self.asked.append("timing" if previous else "training")
+            inputs = spec.timing_inputs(self.options)
+            values = {"test_accuracy": 0.5, "examples_per_sec": 1.0, "fit_seconds": 1.0}
+            self.ended = [(spec, record_of(spec, **values))]
+            self.ended[0] = (spec, _timed(self.ended[0][1], inputs))
+
+        def wait(self, seconds):
+            ended, self.ended = self.ended, []
+            return ended
+
+        def kill(self):
+            pass
+
+    def _timed(record, inputs):
+        return replace(record, speed=replace(record.speed, inputs=inputs))
+
+    def run(spec, **options):
+        executor = Executor()
+        sweeps.sweep([spec], RecordStore(tmp_path), executor, **options)
+        return executor.asked
+
+    return run
+
+
+def test_only_what_has_changed_is_done_again_and_the_reason_is_given(
+    make_spec, carried_out, monkeypatch, capsys
+):
+    def done_and_said(spec, **options):
+        asked = carried_out(spec, **options)
+        return asked, capsys.readouterr().out.splitlines()[0]
+
+    assert done_and_said(make_spec()) == (["training"], "[1/1] lenet (seed 0) ...")
+    assert done_and_said(make_spec())[0] == []
+
+    asked, line = done_and_said(make_spec(learning_rate=0.003))
+    assert asked == ["training"]
+    assert line == "[1/1] lenet (seed 0), again: learning_rate 0.002 -> 0.003 ..."
+
+    hashed = plans.package_digest
+    changed = {plans.TIMING_CODE: "other"}
+    monkeypatch.setattr(plans, "package_digest", lambda name: changed.get(name, hashed(name)))
+    asked, line = done_and_said(make_spec(learning_rate=0.003))
+    assert asked == ["timing"]
+    assert line == "[1/1] lenet (seed 0), timed again: code of benchmarks.measurement changed ..."
+    assert done_and_said(make_spec(learning_rate=0.003))[0] == []
+
+    changed["benchmarks.training"] = "other"
+    asked, line = done_and_said(make_spec(learning_rate=0.003))
+    assert asked == ["training"]
+    assert line == "[1/1] lenet (seed 0), again: code of benchmarks.training changed ..."
+
+    asked, line = done_and_said(make_spec(learning_rate=0.003), force=True)
+    assert asked == ["training"]
+    assert "again: forced" in line
+
+
+def test_speeds_are_timed_again_without_a_training(make_spec, tmp_path):
+    """Scores, history and weights stand; speeds and their inputs are new."""
+    spec = make_spec()
+    options = RunOptions(tmp_path, threads=torch.get_num_threads())
+    record = run.train(spec, options)
+    again = run.train(spec, replace(options, jobs=2), previous=record)
+    for part in ("setup", "scores", "cost", "resources", "history"):
+        assert getattr(again, part) == getattr(record, part)
+    assert record.speed.timed_again is None
+    assert again.speed.timed_again
+    assert again.speed.inputs["jobs"] == 2
+    assert again.speed.examples_per_sec == again.speed.samples["loop"]["median"]
