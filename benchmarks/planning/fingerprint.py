@@ -8,7 +8,7 @@ import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -85,9 +85,11 @@ def _module_digest(name: str) -> str:
     return source_digest(_path(name))
 
 
-def source_digest(path: Path) -> str:
-    """The hash of a file of Python code."""
-    return digest(_canonical(ast.parse(path.read_bytes())))
+def source_digest(path: Path, without: Container[str] = ()) -> str:
+    """The hash of a file of Python code, without its functions of these names."""
+    body = ast.parse(path.read_bytes()).body
+    kept = [node for node in body if getattr(node, "name", None) not in without]
+    return digest(_canonical(ast.Module(kept, type_ignores=[])))
 
 
 _WITHOUT_EFFECT = {"annotation", "returns", "type_params", "type_comment", "ctx", "kind"}

@@ -21,14 +21,12 @@ from torch import Tensor, nn
 
 import datamodules
 import lit_models
-from benchmarks import studies
 from benchmarks.errors import UsageError
 from benchmarks.machine import environment
-from benchmarks.planning.fingerprint import digest, imported_digest
-from benchmarks.records.record import now
+from benchmarks.planning.fingerprint import imported_digest
 from benchmarks.records.storage import quarantine, write_atomic
-from benchmarks.records.store import identity
-from benchmarks.report.style import STYLE, save
+from benchmarks.report.style import STYLE
+from benchmarks.studies import base
 from benchmarks.training.initialisation import initialise
 from datamodules.datamodule import DeviceResidentDataModule
 
@@ -48,10 +46,7 @@ ON_DARK = {"legend.frameon": True, "legend.facecolor": "0.2", "legend.labelcolor
 
 
 def run(folder: Path, device: str, force: bool = False, data_dir: Path = Path("data")) -> str:
-    """Write `results.csv` and `maps.npz`, measuring unless that is done, then table and plot.
-
-    Returns:
-        The table in markdown.
+    """Write `results.csv` and `maps.npz` unless that is done, then rebuild.
 
     Raises:
         DataError: the dataset cannot be loaded.
@@ -59,21 +54,23 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path = Path("d
     dataset = datamodules.load(SETTINGS["dataset"], data_dir)
     nets = [lit_models.entry(model).module for model in MODELS]
     measuring = "lit_models.analysis.effective_receptive_field"
-    code = imported_digest([__name__, "benchmarks.training.initialisation", measuring, *nets])
-    where = [device, torch.__version__, identity(folder.parents[1])]
-    key = digest([MODELS, SETTINGS, dataset.digest, code, *where])[:16]
-    if force or not studies.is_measured(folder, key):
+    code = imported_digest(["benchmarks.training.initialisation", measuring, *nets])
+    inputs = [MODELS, SETTINGS, dataset.digest, base.code_digest(__file__), code]
+
+    def measure_and_keep_maps() -> pd.DataFrame:
         rows, maps = measure(dataset, torch.device(device))
         packed = io.BytesIO()
         np.savez_compressed(packed, **maps)
         write_atomic(folder / "maps.npz", packed.getvalue())
-        write_atomic(folder / "results.csv", rows.assign(key=key).to_csv(index=False))
+        return rows
+
+    base.measure_once(folder, device, inputs, measure_and_keep_maps, force=force)
     return rebuild(folder)
 
 
 def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv` and `maps.npz`; returns the table."""
-    rows = studies.rows_of(folder)
+    rows = base.read(folder)
     try:
         with np.load(io.BytesIO((folder / "maps.npz").read_bytes())) as maps:
             figure = plot(rows, maps)
@@ -82,10 +79,7 @@ def rebuild(folder: Path) -> str:
         raise UsageError(
             f"{folder} cannot be drawn; `make study STUDY={folder.name} FORCE=1` measures again"
         ) from None
-    save(figure, folder / "plots" / "effective_receptive_field.png")
-    markdown = table(rows)
-    write_atomic(folder / "table.md", markdown + "\n")
-    return markdown
+    return base.write(folder, figure, *table(rows))
 
 
 def measure(
@@ -118,7 +112,7 @@ def measure(
             "radius_95": effective.radius(0.95),
             **dict(zip(BOX, effective.box, strict=True)),
         }
-        rows.append(row | stamp | {"finished_at": now()})
+        rows.append(row | stamp)
         maps[model] = (effective.weights / effective.weights.max()).numpy().astype(np.float16)
     return pd.DataFrame(rows), maps
 
@@ -175,8 +169,8 @@ def plot(rows: pd.DataFrame, maps: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def table(rows: pd.DataFrame) -> str:
-    """The measurements in markdown, and under them their conditions."""
+def table(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The measurements, and their conditions in words."""
     shown = pd.DataFrame(
         {
             "model": rows["model"],
@@ -196,4 +190,4 @@ def table(rows: pd.DataFrame) -> str:
         "{data_source}; device: {device}; torch {torch_version}; commit: {commit}; "
         "finished: {finished_at}."
     ).format(**first)
-    return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{caption}"
+    return shown, caption

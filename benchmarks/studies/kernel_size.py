@@ -16,13 +16,10 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 import lit_models
-from benchmarks import studies
 from benchmarks.machine import accelerator, environment, process_settings
-from benchmarks.planning.fingerprint import digest, imported_digest
-from benchmarks.records.record import now
-from benchmarks.records.storage import write_atomic
-from benchmarks.records.store import identity
-from benchmarks.report.style import STYLE, save
+from benchmarks.planning.fingerprint import imported_digest
+from benchmarks.report.style import STYLE
+from benchmarks.studies import base
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
 SETTINGS = {"in_channels": 64, "out_channels": 64, "image_size": 56, "batch_size": 8}
@@ -31,29 +28,17 @@ ROUNDS, BLOCKS_A_ROUND, BLOCK_SECONDS = 5, 5, 0.02
 
 
 def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = None) -> str:
-    """Write `results.csv`, measuring unless that is done, then `table.md` and `plots/`.
-
-    The images are random numbers: `data_dir` is not used.
-
-    Returns:
-        The table in markdown.
-    """
+    """Measure unless that is done, then rebuild. `data_dir` is not used: images are random."""
     machine = [f"benchmarks.machine.{name}" for name in ("process_settings", "accelerator")]
-    code = imported_digest([__name__, *machine])
-    key = digest([SETTINGS, code, device, torch.__version__, identity(folder.parents[1])])[:16]
-    if force or not studies.is_measured(folder, key):
-        rows = measure(torch.device(device)).assign(key=key)
-        write_atomic(folder / "results.csv", rows.to_csv(index=False))
+    inputs = [SETTINGS, base.code_digest(__file__), imported_digest(machine)]
+    base.measure_once(folder, device, inputs, lambda: measure(torch.device(device)), force=force)
     return rebuild(folder)
 
 
 def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv`; returns the table."""
-    rows = studies.rows_of(folder)
-    save(plot(rows), folder / "plots" / "kernel_size.png")
-    markdown = table(rows)
-    write_atomic(folder / "table.md", markdown + "\n")
-    return markdown
+    rows = base.read(folder)
+    return base.write(folder, plot(rows), *table(rows))
 
 
 def measure(device: torch.device) -> pd.DataFrame:
@@ -78,7 +63,7 @@ def measure(device: torch.device) -> pd.DataFrame:
         for key, work in works.items():
             times[key] += [_seconds_a_call(work, device, calls[key]) for _ in range(BLOCKS_A_ROUND)]
 
-    stamp = {**environment.describe(device), **SETTINGS, "finished_at": now()}
+    stamp = {**environment.describe(device), **SETTINGS}
     rows = []
     for kernel_size, layer in layers.items():
         cost = lit_models.cost(layer, size, channels)
@@ -140,8 +125,8 @@ def plot(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def table(rows: pd.DataFrame) -> str:
-    """The measurements in markdown, and under them their conditions."""
+def table(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The measurements, and their conditions in words."""
     shown = pd.DataFrame(
         {
             "kernel size": rows["kernel_size"],
@@ -158,7 +143,7 @@ def table(rows: pd.DataFrame) -> str:
         "padding, batch of {batch_size} images of {image_size} px; device: {device}; torch "
         "{torch_version}; commit: {commit}; finished: {finished_at}."
     ).format(blocks=ROUNDS * BLOCKS_A_ROUND, **first)
-    return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{caption}"
+    return shown, caption
 
 
 def _median_and_iqr(rows: pd.DataFrame, name: str) -> pd.Series:

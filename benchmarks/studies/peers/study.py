@@ -19,17 +19,13 @@ from scipy.stats import gmean
 
 import datamodules
 import lit_models
-from benchmarks import studies
 from benchmarks.machine import environment, process_settings
 from benchmarks.measurement import loop_timings, loops
-from benchmarks.planning.fingerprint import digest, imported_digest, package_digest
+from benchmarks.planning.fingerprint import imported_digest, package_digest
 from benchmarks.planning.sweep_config import check_task
-from benchmarks.records.frames import read_rows
-from benchmarks.records.record import now
-from benchmarks.records.storage import write_atomic
-from benchmarks.records.store import identity
-from benchmarks.report.style import STYLE, save
+from benchmarks.report.style import STYLE
 from benchmarks.report.table import values
+from benchmarks.studies import base
 from benchmarks.studies.peers.loops import HAS_TIMM, OURS, THEIRS
 from benchmarks.studies.peers.processes import LoopProcess, PeerSetup
 
@@ -37,10 +33,10 @@ DATASET = "fashion_mnist"
 SIZES = {"image_size": 96, "batch_size": 64}
 OWN_SIZES = {"lenet": {"image_size": 28, "batch_size": 256}}  # as in the textbook
 
-# Packages whose code decides the results; the net's own code comes on top.
+# Packages whose code decides the results; this file and the net's own code come on top.
 MEASURING = (
     *("benchmarks.machine", "benchmarks.measurement", "benchmarks.training"),
-    *("benchmarks.studies.peers", "datamodules"),
+    *("benchmarks.studies.peers.loops", "benchmarks.studies.peers.processes", "datamodules"),
 )
 
 # The speed of other loops varies between processes with memory placement, so both sides are timed
@@ -65,10 +61,7 @@ def run(
     data_dir: Path = Path("data"),
     models: tuple[str, ...] = ("all",),
 ) -> str:
-    """Measure the models not measured yet, and write `results.csv`, `table.md` and `plots/`.
-
-    Returns:
-        The table in markdown.
+    """Measure the models not measured yet, then rebuild.
 
     Raises:
         DataError: the dataset cannot be loaded.
@@ -79,29 +72,22 @@ def run(
     for model in names:
         check_task(model, DATASET)
     dataset = datamodules.load(DATASET, data_dir)
-    code = [package_digest(name) for name in MEASURING]
-    where = [dataset.digest, device, torch.__version__, identity(folder.parents[1])]
+    shared = [SECONDS, HAS_TIMM, dataset.digest, base.code_digest(__file__)]
+    shared += map(package_digest, MEASURING)
     for model in names:
         sizes = SIZES | OWN_SIZES.get(model, {})
         lit_models.check_image_size(model, sizes["image_size"])
         net_code = imported_digest(["lit_models.classifier", lit_models.entry(model).module])
-        key = digest([model, sizes, SECONDS, HAS_TIMM, code, net_code, *where])[:16]
-        known = read_rows(folder / "results.csv")
-        if force or known is None or key not in set(known["key"]):
-            print(f"{model}: {sizes['image_size']} px, batch {sizes['batch_size']} ...", flush=True)
-            rows = measure(model, dataset, torch.device(device), **sizes).assign(key=key)
-            others = [] if known is None else [known[known["model"] != model]]
-            write_atomic(folder / "results.csv", pd.concat([*others, rows]).to_csv(index=False))
+        inputs = [model, sizes, net_code, *shared]
+        work = partial(measure, model, dataset, torch.device(device), **sizes)
+        base.measure_once(folder, device, inputs, work, force=force, model=model)
     return rebuild(folder)
 
 
 def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv`; returns the table."""
-    rows = studies.rows_of(folder)
-    save(plot(rows), folder / "plots" / "peers.png")
-    markdown = table(rows)
-    write_atomic(folder / "table.md", markdown + "\n")
-    return markdown
+    rows = base.read(folder)
+    return base.write(folder, plot(rows), *table(rows))
 
 
 def measure(
@@ -112,6 +98,7 @@ def measure(
     batch_size: int,
 ) -> pd.DataFrame:
     """One row a loop: quartiles over the rounds of its examples/sec, and of ours over it."""
+    print(f"{model}: {image_size} px, batch {batch_size} ...", flush=True)
     setup = PeerSetup(model, dataset, device, image_size, batch_size)
     with LoopProcess(setup, ours=True) as ours, LoopProcess(setup, ours=False) as theirs:
         rate = ours.speed("bare", steps=2)
@@ -138,7 +125,7 @@ def measure(
     }
     machine, unused = environment.describe(device), process_settings.settings()
     stamp = {name: value for name, value in machine.items() if name not in unused}
-    stamp |= {"data_source": dataset.source, "finished_at": now()}
+    stamp |= {"data_source": dataset.source}
     rows = []
     for name, rates in samples.items():
         row = {"model": model, "loop": name, **settings}
@@ -185,8 +172,8 @@ def plot(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def table(rows: pd.DataFrame) -> str:
-    """The measurements in markdown, a sentence for each model, and the conditions."""
+def table(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The measurements; a sentence for each model, and the conditions."""
     ratios = rows.pivot(index="model", columns="loop", values="ratio_median")
     shown = pd.DataFrame(
         [
@@ -230,7 +217,7 @@ def table(rows: pd.DataFrame) -> str:
         finished_at=rows["finished_at"].max(),
     )
     listed = "\n".join(f"- {sentence}" for sentence in sentences)
-    return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{listed}\n\n{caption}"
+    return shown, f"{listed}\n\n{caption}"
 
 
 def _with_quartiles(own: pd.DataFrame, loop: str) -> str:
