@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from benchmarks.machine import accelerator as accelerators
+from benchmarks.measurement import calibration, loop_timings
 from benchmarks.planning.plan import plan
 from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import Placement, SweepConfig
@@ -13,6 +14,13 @@ from datamodules.datamodule import DeviceResidentDataModule
 from lit_models import CLASSIFICATION
 
 CPU = Placement(device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def _short_timings(monkeypatch):
+    """What is timed is kept short in this process; no test here judges a speed."""
+    monkeypatch.setattr(calibration, "SECONDS", 0.0)
+    monkeypatch.setattr(loop_timings, "ROUNDS", 2)
 
 
 @pytest.fixture
