@@ -32,7 +32,6 @@ class DeviceLoader:
             images; on the device of the images.
         batch_size: examples a batch; the last batch may be smaller.
         prepare: converts uint8 images to the float images that a net takes.
-        memory_format: layout of the images.
         shuffle_seed: called at the start of each epoch; determines the order and augmentation of
             the epoch's examples. None: order and examples stay as they are.
         augmentation: any of `flip`, `crop` and `cutout`; needs a `shuffle_seed`.
@@ -52,13 +51,10 @@ class DeviceLoader:
         self.labels = labels
         # Stored in the layout of the batches, which avoids a conversion of each batch.
         self._is_channels_last = memory_format == torch.channels_last
-        self._rows = images.permute(0, 2, 3, 1) if self._is_channels_last else images
-        self._rows = self._rows.contiguous()
-        self.batch_size = batch_size
-        self.prepare = prepare
-        self.memory_format = memory_format
-        self.shuffle_seed = shuffle_seed
-        self.augmentation = augmentation
+        rows = images.permute(0, 2, 3, 1) if self._is_channels_last else images
+        self._rows = rows.contiguous()
+        self.batch_size, self.prepare, self.memory_format = batch_size, prepare, memory_format
+        self.shuffle_seed, self.augmentation = shuffle_seed, augmentation
         self.rank_slice = slice(None)
         self._served = self._skipped = 0
 
@@ -112,12 +108,7 @@ class DeviceLoader:
 
 
 class BatchGroups:
-    """The batches of a loader in groups; each batch is made when it is taken.
-
-    Args:
-        loader: the batches.
-        size: batches a group; the last group of an epoch may be smaller.
-    """
+    """Groups of `size` batches of a loader, fewer at the end; each batch is made when taken."""
 
     def __init__(self, loader: DeviceLoader, size: int) -> None:
         self.loader, self.size = loader, size

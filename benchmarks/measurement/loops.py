@@ -4,16 +4,16 @@ Each takes a training and a number of steps, and returns examples/sec.
 """
 
 import gc
-from collections.abc import Iterable
-from itertools import chain, islice, repeat
+from collections.abc import Callable
+from itertools import chain, repeat
 
 import lightning as L
+import torch
 
 from benchmarks.machine import accelerator
 from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from benchmarks.training.training import Training
-from datamodules.loader import Batch
 
 WARMUP_STEPS = 2  # before the clock starts
 
@@ -43,13 +43,13 @@ def release_optimizer(trainer: L.Trainer) -> None:
 
 def bare_loop(training: Training, steps: int) -> float:
     """Bare PyTorch on one resident batch: the speed the hardware allows."""
-    optimizer, batch = training.optimizer(), training.first_batch()
-    for _ in range(WARMUP_STEPS):
-        training.step(optimizer, *batch)
-    began = accelerator.now(training.device)
-    for _ in range(steps):
-        training.step(optimizer, *batch)
-    return steps * len(batch[1]) / (accelerator.now(training.device) - began)
+    optimizer, (images, labels) = training.optimizer(), training.first_batch()
+
+    def step() -> int:
+        training.step(optimizer, images, labels)
+        return len(labels)
+
+    return timed(step, steps, training.device)
 
 
 def d2l_clock_loop(training: Training, steps: int) -> float:
@@ -58,18 +58,12 @@ def d2l_clock_loop(training: Training, steps: int) -> float:
     Timed: the transfer to the device, the step, loss and accuracy, with the device synchronised.
     Not timed: whatever makes the batch.
     """
-    images, labels = (tensor.cpu() for tensor in training.first_batch())
-    host_batches = repeat((images, labels), WARMUP_STEPS + steps)
-    return timed_by_step(training, host_batches)
-
-
-def timed_by_step(training: Training, host_batches: Iterable[Batch]) -> float:
-    """Examples/sec on the clock of `d2l_clock_loop`, of batches in host memory."""
+    host_batch = [tensor.cpu() for tensor in training.first_batch()]
     optimizer, device = training.optimizer(), training.device
     seconds = examples = loss = correct = 0.0
-    for number, batch in enumerate(host_batches):
+    for number in range(WARMUP_STEPS + steps):
         began = accelerator.now(device)
-        images, labels = (tensor.to(device) for tensor in batch)
+        images, labels = (tensor.to(device) for tensor in host_batch)
         for some_labels, logits, _, loss_part in training.step(optimizer, images, labels):
             loss += float(loss_part) * len(labels)
             correct += float((logits.argmax(1) == some_labels).sum())
@@ -82,8 +76,13 @@ def timed_by_step(training: Training, host_batches: Iterable[Batch]) -> float:
 def data_loop(training: Training, steps: int) -> float:
     """Batches are made and discarded; no net is trained."""
     batches = chain.from_iterable(repeat(training.data.train_batches))
-    for _ in islice(batches, WARMUP_STEPS):
-        pass
-    began = accelerator.now(training.device)
-    examples = sum(len(labels) for _, labels in islice(batches, steps))
-    return examples / (accelerator.now(training.device) - began)
+    return timed(lambda: len(next(batches)[1]), steps, training.device)
+
+
+def timed(step: Callable[[], int], steps: int, device: torch.device) -> float:
+    """Examples/sec of a step that returns its number of examples, after warm-up steps."""
+    for _ in range(WARMUP_STEPS):
+        step()
+    began = accelerator.now(device)
+    examples = sum(step() for _ in range(steps))
+    return examples / (accelerator.now(device) - began)

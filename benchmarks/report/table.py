@@ -43,13 +43,13 @@ def markdown(rows: pd.DataFrame) -> str:
     )
     table = table.drop(columns="_score").dropna(axis="columns", how="all").fillna("")
     align = ["left"] + ["right"] * (len(table.columns) - 1)
-    lines = [
+    parts = [
         table.to_markdown(index=False, disable_numparse=True, colalign=align),
-        *_failures(current),
-        " ".join([_CAPTION, *([_CAPTION_OF_MASKS] if _is_of_masks(rows) else [])]),
+        _failures(current),
+        f"{_CAPTION} {_CAPTION_OF_MASKS}" if _is_of_masks(rows) else _CAPTION,
         _provenance(done if len(done) else current, left_out=len(rows) - len(current)),
     ]
-    return "\n\n".join(lines)
+    return "\n\n".join(filter(None, parts))
 
 
 def in_words(column: str, rows: pd.DataFrame) -> str:
@@ -99,13 +99,11 @@ def _mean(values: pd.Series, digits: int, mark: str = "") -> str | None:
     return text + (f" ± {values.std():,.{digits}f}" if len(values) > 1 else "") + mark
 
 
-def _failures(rows: pd.DataFrame) -> list[str]:
-    failed = rows[rows["status"] != OK]
-    lines = [
+def _failures(rows: pd.DataFrame) -> str:
+    return "\n".join(
         f"- {_escape(row.model)} (seed {row.seed}) {row.status}: {_escape(row.error)}"
-        for row in failed.itertuples()
-    ]
-    return ["\n".join(lines)] if lines else []
+        for row in rows[rows["status"] != OK].itertuples()
+    )
 
 
 def _escape(text: object) -> str:

@@ -1,6 +1,6 @@
 """What all studies share: rows that are measured once, and the files made from these rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -25,25 +25,21 @@ def code_digest(file: str) -> str:
 
 def measure_once(
     folder: Path,
-    device: str,
-    inputs: list[object],
+    inputs: Sequence[object],
     measure: Callable[[], pd.DataFrame],
     *,
     force: bool,
     model: str | None = None,
 ) -> None:
-    """Write rows to `results.csv` with their key, unless rows with this key are there.
+    """Write rows with their key to `results.csv`, unless rows with this key are there.
 
     Args:
-        folder: `<results>/studies/<name>`.
-        device: the type of device.
-        inputs: what else can change the rows; with the device, PyTorch and the results folder it
-            gives the key.
-        measure: makes the rows.
+        folder: `<results>/studies/<study>`.
+        inputs: all that can change the rows, apart from PyTorch and the machine.
         force: measure in any case.
         model: replace the rows of this model alone; None: all rows.
     """
-    key = digest([inputs, device, torch.__version__, identity(folder.parents[1])])[:16]
+    key = digest([inputs, torch.__version__, identity(folder.parents[1])])[:16]
     known = read_rows(folder / "results.csv")
     if force or known is None or key not in set(known["key"]):
         rows = measure().assign(finished_at=now(), key=key)
@@ -52,21 +48,21 @@ def measure_once(
         write_atomic(folder / "results.csv", rows.to_csv(index=False))
 
 
-def read(folder: Path) -> pd.DataFrame:
-    """The rows of a study.
+def rebuild(
+    folder: Path,
+    plot: Callable[[pd.DataFrame], Figure],
+    table: Callable[[pd.DataFrame], tuple[pd.DataFrame, str]],
+) -> str:
+    """Write the plot, and `table.md` with a text under the table; returns the latter.
 
     Raises:
-        UsageError: there are none, or their file is damaged.
+        UsageError: `results.csv` is missing or damaged.
     """
     rows = read_rows(folder / "results.csv")
     if rows is None:
         raise UsageError(f"{folder} has no results; `make study STUDY={folder.name}` makes them")
-    return rows
-
-
-def write(folder: Path, figure: Figure, table: pd.DataFrame, text: str) -> str:
-    """Write the plot and `table.md`, a table with text under it; returns the latter."""
-    save(figure, folder / "plots" / f"{folder.name}.png")
-    markdown = f"{table.to_markdown(index=False, disable_numparse=True)}\n\n{text}"
+    save(plot(rows), folder / "plots" / f"{folder.name}.png")
+    shown, text = table(rows)
+    markdown = f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{text}"
     write_atomic(folder / "table.md", markdown + "\n")
     return markdown

@@ -35,11 +35,8 @@ MODELS = (
     *("googlenet", "densenet", "resnet18", "efficientnet_b0"),
 )
 SETTINGS: dict[str, Any] = {
-    "dataset": "fashion_mnist",
-    "image_size": 224,
-    "images": 64,
-    "init": "lsuv",
-    "seed": 0,
+    **{"dataset": "fashion_mnist", "image_size": 224, "images": 64},
+    **{"init": "lsuv", "seed": 0},
 }
 BOX = ["first_row", "last_row", "first_column", "last_column"]
 ON_DARK = {"legend.frameon": True, "legend.facecolor": "0.2", "legend.labelcolor": "white"}
@@ -55,7 +52,7 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path = Path("d
     nets = [lit_models.entry(model).module for model in MODELS]
     measuring = "lit_models.analysis.effective_receptive_field"
     code = imported_digest(["benchmarks.training.initialisation", measuring, *nets])
-    inputs = [MODELS, SETTINGS, dataset.digest, base.code_digest(__file__), code]
+    inputs = [MODELS, SETTINGS, dataset.digest, base.code_digest(__file__), code, device]
 
     def measure_and_keep_maps() -> pd.DataFrame:
         rows, maps = measure(dataset, torch.device(device))
@@ -64,37 +61,36 @@ def run(folder: Path, device: str, force: bool = False, data_dir: Path = Path("d
         write_atomic(folder / "maps.npz", packed.getvalue())
         return rows
 
-    base.measure_once(folder, device, inputs, measure_and_keep_maps, force=force)
+    base.measure_once(folder, inputs, measure_and_keep_maps, force=force)
     return rebuild(folder)
 
 
 def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv` and `maps.npz`; returns the table."""
-    rows = base.read(folder)
-    try:
-        with np.load(io.BytesIO((folder / "maps.npz").read_bytes())) as maps:
-            figure = plot(rows, maps)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        quarantine(folder / "maps.npz", error)
-        raise UsageError(
-            f"{folder} cannot be drawn; `make study STUDY={folder.name} FORCE=1` measures again"
-        ) from None
-    return base.write(folder, figure, *table(rows))
+
+    def plot_with_maps(rows: pd.DataFrame) -> Figure:
+        try:
+            with np.load(io.BytesIO((folder / "maps.npz").read_bytes())) as maps:
+                return plot(rows, maps)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            quarantine(folder / "maps.npz", error)
+            raise UsageError(
+                f"{folder} cannot be drawn; `make study STUDY={folder.name} FORCE=1` measures again"
+            ) from None
+
+    return base.rebuild(folder, plot_with_maps, table)
 
 
 def measure(
     dataset: datamodules.ImageDataset, device: torch.device
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """One row a model, and the map (H, W) of each in half precision, its maximum 1."""
+    size, count = SETTINGS["image_size"], SETTINGS["images"]
     data = DeviceResidentDataModule(
-        dataset,
-        device,
-        image_size=SETTINGS["image_size"],
-        batch_size=SETTINGS["images"],
-        train_examples=SETTINGS["images"],
+        dataset, device, image_size=size, batch_size=count, train_examples=count
     )
     images, _ = next(iter(data.train_dataloader()))
-    shape = {"image_size": SETTINGS["image_size"], "in_channels": dataset.channels}
+    shape = {"image_size": size, "in_channels": dataset.channels}
     stamp = {**environment.describe(device), **SETTINGS, "data_source": dataset.source}
     rows, maps = [], {}
     for model in MODELS:

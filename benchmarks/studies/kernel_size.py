@@ -17,28 +17,29 @@ from torch import Tensor, nn
 
 import lit_models
 from benchmarks.machine import accelerator, environment, process_settings
-from benchmarks.planning.fingerprint import imported_digest
+from benchmarks.measurement.loop_timings import in_turns
+from benchmarks.planning.fingerprint import package_digest
 from benchmarks.report.style import STYLE
 from benchmarks.studies import base
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
+MEASURING = ("machine.accelerator", "machine.process_settings", "measurement.loop_timings")
 SETTINGS = {"in_channels": 64, "out_channels": 64, "image_size": 56, "batch_size": 8}
 # Reading the clock takes time, so work is repeated for BLOCK_SECONDS between two readings.
-ROUNDS, BLOCKS_A_ROUND, BLOCK_SECONDS = 5, 5, 0.02
+ROUNDS, BLOCK_SECONDS = 25, 0.02
 
 
 def run(folder: Path, device: str, force: bool = False, data_dir: Path | None = None) -> str:
     """Measure unless that is done, then rebuild. `data_dir` is not used: images are random."""
-    machine = [f"benchmarks.machine.{name}" for name in ("process_settings", "accelerator")]
-    inputs = [SETTINGS, base.code_digest(__file__), imported_digest(machine)]
-    base.measure_once(folder, device, inputs, lambda: measure(torch.device(device)), force=force)
+    code = [package_digest(f"benchmarks.{name}") for name in MEASURING]
+    inputs = [SETTINGS, base.code_digest(__file__), code, device]
+    base.measure_once(folder, inputs, lambda: measure(torch.device(device)), force=force)
     return rebuild(folder)
 
 
 def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv`; returns the table."""
-    rows = base.read(folder)
-    return base.write(folder, plot(rows), *table(rows))
+    return base.rebuild(folder, plot, table)
 
 
 def measure(device: torch.device) -> pd.DataFrame:
@@ -48,20 +49,15 @@ def measure(device: torch.device) -> pd.DataFrame:
     shape, filters = (SETTINGS["batch_size"], channels, size, size), SETTINGS["out_channels"]
     images = torch.randn(shape, device=device, requires_grad=True)
     layers = {k: nn.Conv2d(channels, filters, k, padding=k // 2, bias=False) for k in KERNEL_SIZES}
-    works = {
-        (kernel_size, name): partial(work, layer.to(device), images)
-        for kernel_size, layer in layers.items()
-        for name, work in WORKS.items()
-    }
-    calls: dict[tuple[int, str], int] = {}
-    for key, work in works.items():
-        _seconds_a_call(work, device, 2)  # warm-up
-        calls[key] = max(1, round(BLOCK_SECONDS / _seconds_a_call(work, device, 1)))
-    # In rounds, so that a slow moment of the machine does not fall on one kernel size alone.
-    times: dict[tuple[int, str], list[float]] = {key: [] for key in works}
-    for _ in range(ROUNDS):
-        for key, work in works.items():
-            times[key] += [_seconds_a_call(work, device, calls[key]) for _ in range(BLOCKS_A_ROUND)]
+    turns: dict[str, Callable[[], float]] = {}
+    for kernel_size, layer in layers.items():
+        for name, work in WORKS.items():
+            call = partial(work, layer.to(device), images)
+            _seconds_a_call(call, device, 2)  # warm-up
+            calls = max(1, round(BLOCK_SECONDS / _seconds_a_call(call, device, 1)))
+            turns[f"{name} {kernel_size}"] = partial(_seconds_a_call, call, device, calls)
+    # In turns, so that a slow moment of the machine does not fall on one kernel size alone.
+    times = in_turns(turns, ROUNDS)
 
     stamp = {**environment.describe(device), **SETTINGS}
     rows = []
@@ -70,7 +66,7 @@ def measure(device: torch.device) -> pd.DataFrame:
         row: dict[str, Any] = {"kernel_size": kernel_size}
         row |= {"parameters": cost.parameters, "macs": cost.macs}
         for name in WORKS:
-            milliseconds = pd.Series(times[kernel_size, name]) * 1000
+            milliseconds = pd.Series(times[f"{name} {kernel_size}"]) * 1000
             low, median, high = milliseconds.quantile((0.25, 0.5, 0.75))
             row |= {f"{name}_ms": median, f"{name}_q1_ms": low, f"{name}_q3_ms": high}
         rows.append(row | stamp)
@@ -142,7 +138,7 @@ def table(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         "input and weights. Conv2d from {in_channels} to {out_channels} channels, stride 1, same "
         "padding, batch of {batch_size} images of {image_size} px; device: {device}; torch "
         "{torch_version}; commit: {commit}; finished: {finished_at}."
-    ).format(blocks=ROUNDS * BLOCKS_A_ROUND, **first)
+    ).format(blocks=ROUNDS, **first)
     return shown, caption
 
 

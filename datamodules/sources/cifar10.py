@@ -18,16 +18,8 @@ from datamodules.dataset import DataError, ImageDataset
 from datamodules.sources import cache, image_folder
 
 CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
 )
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 FULL_SIZE = (50_000, 10_000)
@@ -45,9 +37,8 @@ def load(data_dir: Path) -> ImageDataset:
     """
     if images := os.environ.get(IMAGES_VARIABLE):
         path = Path(images)
-        key = image_folder.content_key(path)
         decode = partial(image_folder.decode, path, CLASSES, size=32)
-        decoded = cache.load_or_decode(path, key, data_dir, decode)
+        decoded = cache.load_or_decode(path, image_folder.content_key(path), data_dir, decode)
         sizes = (len(decoded["train_labels"]), len(decoded["test_labels"]))
         source = decoded["format"] + ("" if sizes == FULL_SIZE else ", {:,} + {:,}".format(*sizes))
     else:

@@ -26,11 +26,7 @@ _NEIGHBOURS = ndimage.generate_binary_structure(2, 1)[None]
 
 
 def load(data_dir: Path) -> ImageDataset:
-    """Load Fashion-MNIST by `fashion_mnist.load` and make its masks.
-
-    Raises:
-        DataError: a file is corrupt, or the dataset is neither found nor fetched.
-    """
+    """Load Fashion-MNIST by `fashion_mnist.load`, with its errors, and make its masks."""
     images = fashion_mnist.load(data_dir)
     train_masks = masks(images.train_images, images.train_labels)
     test_masks = masks(images.test_images, images.test_labels)

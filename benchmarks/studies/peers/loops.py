@@ -5,10 +5,9 @@ examples/sec. Nets are in PyTorch's default layout, and the optimizer is SGD wit
 """
 
 import importlib.util
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import chain, islice, repeat
+from itertools import chain, repeat
 
 import lightning as L
 import torch
@@ -20,7 +19,6 @@ from torchmetrics.classification import MulticlassAccuracy
 from torchvision import transforms
 from torchvision.datasets import VisionDataset
 
-from benchmarks.machine import accelerator
 from benchmarks.measurement import loops
 from benchmarks.measurement.loops import WARMUP_STEPS
 from benchmarks.training.callbacks.clock import TrainingClock
@@ -48,13 +46,7 @@ class ImageFiles(VisionDataset):
 
 @dataclass(frozen=True)
 class Peer:
-    """A training, and the DataLoader that most people would feed it with.
-
-    Args:
-        training: net and protocol.
-        dataset: the examples.
-        workers: processes of the DataLoader.
-    """
+    """A training, and the DataLoader (of so many `workers`) that most people would feed it with."""
 
     training: Training
     dataset: ImageDataset
@@ -83,28 +75,23 @@ def dataloader_loop(peer: Peer, steps: int) -> float:
     net, device = peer.net().train(), peer.device
     optimizer, loss = peer.optimizer(net), nn.CrossEntropyLoss()
     metric = [0.0, 0.0, 0]
-
-    def train_on(batches: Iterator[Batch]) -> int:
-        examples = 0
-        for images, labels in batches:
-            optimizer.zero_grad()
-            images, labels = images.to(device), labels.to(device)
-            logits = net(images)
-            mean_loss = loss(logits, labels)
-            mean_loss.backward()
-            optimizer.step()
-            with torch.no_grad():
-                metric[0] += float(mean_loss * len(labels))
-                metric[1] += float((logits.argmax(axis=1) == labels).sum())
-                metric[2] += len(labels)
-            examples += len(labels)
-        return examples
-
     batches = chain.from_iterable(repeat(peer.loader()))
-    train_on(islice(batches, WARMUP_STEPS))
-    began = accelerator.now(device)
-    examples = train_on(islice(batches, steps))
-    return examples / (accelerator.now(device) - began)
+
+    def step() -> int:
+        images, labels = next(batches)
+        optimizer.zero_grad()
+        images, labels = images.to(device), labels.to(device)
+        logits = net(images)
+        mean_loss = loss(logits, labels)
+        mean_loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            metric[0] += float(mean_loss * len(labels))
+            metric[1] += float((logits.argmax(axis=1) == labels).sum())
+            metric[2] += len(labels)
+        return len(labels)
+
+    return loops.timed(step, steps, device)
 
 
 class PlainModule(L.LightningModule):
@@ -158,19 +145,15 @@ def timm(peer: Peer, steps: int) -> float:
     images, labels = peer.training.first_batch()
     images, loss_fn = images.contiguous(), nn.CrossEntropyLoss()
 
-    def step() -> None:
+    def step() -> int:
         loss = loss_fn(net(images), labels)
         loss.backward()
         optimizer.step()
         meter.update(loss.item(), len(labels))
         optimizer.zero_grad()
+        return len(labels)
 
-    for _ in range(WARMUP_STEPS):
-        step()
-    began = accelerator.now(peer.device)
-    for _ in range(steps):
-        step()
-    return steps * len(labels) / (accelerator.now(peer.device) - began)
+    return loops.timed(step, steps, peer.device)
 
 
 OURS = {"ours": loops.trainer_loop, "bare": loops.bare_loop}

@@ -20,15 +20,7 @@ from datamodules.datamodule import DeviceResidentDataModule
 
 @dataclass(frozen=True)
 class PeerSetup:
-    """The training that all loops run.
-
-    Args:
-        model: name of the net.
-        dataset: the examples.
-        device: the device to train on.
-        image_size: height and width in pixels.
-        batch_size: examples a step.
-    """
+    """The training that all loops run."""
 
     model: str
     dataset: ImageDataset
@@ -62,30 +54,18 @@ class PeerSetup:
             memory_format=layout,
         )
         torch.manual_seed(0)
-        num_classes = len(self.dataset.classes)
-        net = lit_models.build(
-            self.model,
-            in_channels=self.dataset.channels,
-            num_classes=num_classes,
-            image_size=self.image_size,
-        ).to(self.device, memory_format=layout)
+        channels, num_classes = self.dataset.channels, len(self.dataset.classes)
+        shape = {"in_channels": channels, "num_classes": num_classes, "image_size": self.image_size}
+        net = lit_models.build(self.model, **shape).to(self.device, memory_format=layout)
         if hasattr(net, "auxiliary_weight"):
             raise UsageError(f"{self.model} has auxiliary classifiers: other loops cannot train it")
-        cost = lit_models.cost(net, self.image_size, self.dataset.channels)
-        data.group_size = group_size(cost.macs, data)
-        return Training(
-            net, lit_models.entry(self.model).task, num_classes, protocol, data
-        ).with_negligible_updates()
+        data.group_size = group_size(lit_models.cost(net, self.image_size, channels).macs, data)
+        task = lit_models.entry(self.model).task
+        return Training(net, task, num_classes, protocol, data).with_negligible_updates()
 
 
 class LoopProcess:
-    """A process that runs our loops, or those of others, each with its own process settings.
-
-    Args:
-        setup: the training.
-        ours: run our loops with our settings of PyTorch and of memory, or the other loops
-            with the defaults.
-    """
+    """A process that runs our loops with our process settings, or other loops with the defaults."""
 
     def __init__(self, setup: PeerSetup, ours: bool) -> None:
         context = multiprocessing.get_context("spawn")

@@ -72,7 +72,7 @@ def run(
     for model in names:
         check_task(model, DATASET)
     dataset = datamodules.load(DATASET, data_dir)
-    shared = [SECONDS, HAS_TIMM, dataset.digest, base.code_digest(__file__)]
+    shared = [SECONDS, HAS_TIMM, dataset.digest, base.code_digest(__file__), device]
     shared += map(package_digest, MEASURING)
     for model in names:
         sizes = SIZES | OWN_SIZES.get(model, {})
@@ -80,14 +80,13 @@ def run(
         net_code = imported_digest(["lit_models.classifier", lit_models.entry(model).module])
         inputs = [model, sizes, net_code, *shared]
         work = partial(measure, model, dataset, torch.device(device), **sizes)
-        base.measure_once(folder, device, inputs, work, force=force, model=model)
+        base.measure_once(folder, inputs, work, force=force, model=model)
     return rebuild(folder)
 
 
 def rebuild(folder: Path) -> str:
     """Write `table.md` and `plots/` from `results.csv`; returns the table."""
-    rows = base.read(folder)
-    return base.write(folder, plot(rows), *table(rows))
+    return base.rebuild(folder, plot, table)
 
 
 def measure(
@@ -115,14 +114,8 @@ def measure(
             for name, rates in loop_timings.in_turns(turns, rounds).items():
                 samples[name] += rates
 
-    settings = {
-        "image_size": image_size,
-        "batch_size": batch_size,
-        "workers": workers,
-        "steps": steps,
-        "processes": PROCESSES,
-        "rounds": PROCESSES * rounds,
-    }
+    settings = {"image_size": image_size, "batch_size": batch_size, "workers": workers}
+    settings |= {"steps": steps, "processes": PROCESSES, "rounds": PROCESSES * rounds}
     machine, unused = environment.describe(device), process_settings.settings()
     stamp = {name: value for name, value in machine.items() if name not in unused}
     stamp |= {"data_source": dataset.source}
@@ -175,19 +168,15 @@ def plot(rows: pd.DataFrame) -> Figure:
 def table(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The measurements; a sentence for each model, and the conditions."""
     ratios = rows.pivot(index="model", columns="loop", values="ratio_median")
+    others = ("bare", "textbook", "lightning")
     shown = pd.DataFrame(
         [
             {
                 "model": model,
                 "image size": own["image_size"].iloc[0],
                 "batch size": own["batch_size"].iloc[0],
-                **{
-                    name: f"{row['examples_per_sec_median']:,.0f}"
-                    for name, row in own.set_index("loop").iterrows()
-                },
-                "ours / bare": _with_quartiles(own, "bare"),
-                "ours / textbook": _with_quartiles(own, "textbook"),
-                "ours / lightning": _with_quartiles(own, "lightning"),
+                **own.set_index("loop")["examples_per_sec_median"].map("{:,.0f}".format),
+                **{f"ours / {loop}": _with_quartiles(own, loop) for loop in others},
             }
             for model, own in rows.groupby("model", sort=False)
         ]
@@ -201,7 +190,7 @@ def table(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
             f"{means['textbook']:.2f} of the textbook's, {means['lightning']:.2f} of Lightning's, "
             f"{means['bare']:.2f} of the bare loop's."
         )
-    stamps = ("data_source", "device", "torch_version", "lightning_version", "commit")
+    stamps = ("data_source", "device", "torch_version", "lightning_version", "commit", "processes")
     caption = (
         "Examples/sec: medians over rounds in which the loops took turns, in {processes} processes "
         "of each side. Ratios: median over the rounds (first to third quartile). Plain SGD, fp32. "
@@ -212,7 +201,6 @@ def table(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         "commit: {commit}; finished: {finished_at}."
     ).format(
         **{name: values(rows[name]) for name in stamps},
-        processes=values(rows["processes"]),
         workers=_workers(rows),
         finished_at=rows["finished_at"].max(),
     )
