@@ -1,15 +1,18 @@
-"""The processes of one run on many devices: begun together, and ended together."""
+"""Starts one process per device for a run, called a rank, and ends the ranks together."""
 
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing import connection
-from multiprocessing.pool import ExceptionWithTraceback
+from multiprocessing.connection import Connection, wait
+from multiprocessing.pool import ExceptionWithTraceback  # type: ignore[attr-defined]
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -18,141 +21,145 @@ from benchmarks.execution import processes
 from benchmarks.execution.rendezvous import Rendezvous, connect, node_rank
 from benchmarks.planning.plan import RunSpec
 from benchmarks.records.record import RunRecord
-from benchmarks.training.callbacks.checkpoints import StoppedError
+from benchmarks.training.callbacks.stop_signal import StoppedError
 
-# After one rank has failed: so that the cause is known, not only that another lost touch with it.
-_SECONDS_TO_FAIL = 1.0
+# A lost connection is reported before the death of the rank, or the node, that caused it.
+_SECONDS_TO_FIND_CAUSE = 1.0
 
-_TICK = 0.5  # seconds between two looks at other nodes
+_TICK = 0.5  # seconds between two looks at the other nodes
 
 
 class RankKilledError(RuntimeError):
-    """The process of a rank was killed; the message names rank and signal."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Rank:
-    number: int
-    process: multiprocessing.Process
-    receiver: connection.Connection
+    """A signal ended the process of a rank; the message names both."""
 
 
 def launch(train: Callable[..., RunRecord], spec: RunSpec, *args: object) -> RunRecord:
-    """`train(spec, *args)` in a process for each device, among which the threads are divided.
+    """Call `train(spec, *args)` in a process for each device of this node.
 
-    This process does nothing but watch: if one rank ends badly, so do the others. SIGTERM is passed
-    on to all, and they stop at the same step.
+    The ranks divide the threads among them. If one fails, all are killed. SIGTERM is passed on to
+    all, and they stop at the same step.
+
+    PyTorch's `elastic_launch` is not used. It keeps the text of an error but not its type, reports
+    a lost connection instead of the killed rank, and reports no error of another node.
 
     Returns:
         The record of the first rank of this node.
 
     Raises:
-        RankKilledError: the process of a rank was killed.
-        Exception: whatever a rank raised, of this node or of another.
+        RankKilledError: a signal ended the process of a rank.
+        Exception: the error of a rank of any node.
     """
-    # The imports are here already, no device is in use, and no thread but one that waits for the
-    # parent: forking is safe.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    threads = max(1, torch.get_num_threads() // spec.devices)
-    meeting = Rendezvous(spec) if spec.num_nodes > 1 else None
-    ranks: list[_Rank] = []
-    told = False
+    # Forking is safe: no device is in use, and the only other thread waits for the parent.
+    forks = sys.platform == "linux"
+    context: Any = multiprocessing.get_context("fork" if forks else "spawn")
+    devices, num_nodes = spec.placement.devices, spec.placement.num_nodes
+    threads = max(1, torch.get_num_threads() // devices)
+    first_rank = node_rank(num_nodes) * devices
+    rendezvous = Rendezvous(spec) if num_nodes > 1 else None
+    ranks: dict[Connection, BaseProcess] = {}
+    stopping = False
 
-    def pass_on(number: int, frame: object) -> None:
-        nonlocal told
-        told = True
-        for rank in ranks:
-            rank.process.terminate()
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for process in ranks.values():
+            process.terminate()
 
     with tempfile.TemporaryDirectory() as folder:
-        place = meeting.prefix if meeting else f"{folder}/store"
+        place = rendezvous.prefix if rendezvous else f"{folder}/store"
         try:
-            for local_rank in range(spec.devices):
+            for rank in range(first_rank, first_rank + devices):
                 receiver, sender = context.Pipe(duplex=False)
-                arguments = (local_rank, place, threads, sender, train, spec, *args)
-                process = context.Process(target=_run, args=arguments)
+                settings = {"rank": rank, "place": place, "threads": threads, "sender": sender}
+                process = context.Process(
+                    target=_run_rank, args=(train, spec, *args), kwargs=settings
+                )
+                process.name = f"rank {rank}"
                 process.start()
                 sender.close()
-                ranks.append(_Rank(_first_rank(spec) + local_rank, process, receiver))
-            signal.signal(signal.SIGTERM, pass_on)
-            return _first_outcome(ranks, meeting)
+                ranks[receiver] = process
+            signal.signal(signal.SIGTERM, stop)
+            return _watch(ranks, rendezvous)
         except Exception as error:
-            if meeting:
-                meeting.fail(error)
-            if told and isinstance(error, RankKilledError):
-                raise StoppedError from None  # before it had something to save
+            if rendezvous:
+                rendezvous.fail(error)
+            if stopping and isinstance(error, RankKilledError):
+                raise StoppedError from None  # SIGTERM came before there was anything to save
             raise
         finally:
-            for rank in ranks:
-                rank.process.kill()
-                rank.process.join()
+            for process in ranks.values():
+                process.kill()
+                process.join()
 
 
-def _first_rank(spec: RunSpec) -> int:
-    """The number of the first rank of this node."""
-    return node_rank(spec.num_nodes) * spec.devices
-
-
-def _first_outcome(ranks: list[_Rank], meeting: Rendezvous | None) -> RunRecord:
-    """The record of the first rank once all have ended well; otherwise what went wrong first."""
-    record, failure, until = None, None, None
-    pending = {rank.receiver: rank for rank in ranks}
-    while pending and (until is None or time.monotonic() < until):
-        for receiver in connection.wait(pending, _TICK):
-            rank = pending.pop(receiver)
-            try:
-                outcome = receiver.recv()
-            except (EOFError, OSError):
-                rank.process.join(processes.SECONDS_TO_EXIT)
-                raise _cause_of_death(rank) from None
+def _watch(ranks: dict[Connection, BaseProcess], rendezvous: Rendezvous | None) -> RunRecord:
+    """Wait for all ranks; raise the cause of the first failure."""
+    pending = dict(ranks)
+    records: dict[Connection, RunRecord] = {}
+    failures: list[Exception] = []
+    deadline = math.inf
+    while (pending or (failures and rendezvous)) and time.monotonic() < deadline:
+        ready = wait(pending, _TICK)
+        for receiver in [receiver for receiver in pending if receiver in ready]:
+            outcome = _receive(receiver, pending.pop(receiver))
             if isinstance(outcome, Exception):
-                failure = failure or outcome
-                until = until or time.monotonic() + _SECONDS_TO_FAIL
-            elif rank is ranks[0]:
-                record = outcome
-        if meeting and failure is None:
-            meeting.check()
-    if failure is not None:
-        raise failure
-    for rank in ranks:
-        rank.process.join(processes.SECONDS_TO_EXIT)
-    return record
+                failures.append(outcome)
+                deadline = min(deadline, time.monotonic() + _SECONDS_TO_FIND_CAUSE)
+            else:
+                records[receiver] = outcome
+        if rendezvous:
+            rendezvous.check()
+    if failures:
+        raise failures[0]
+    for process in ranks.values():
+        process.join(processes.SECONDS_TO_EXIT)
+    return records[next(iter(ranks))]
 
 
-def _cause_of_death(rank: _Rank) -> RuntimeError:
-    status = rank.process.exitcode
-    error = RankKilledError if processes.was_killed(status) else RuntimeError
-    return error(f"the process of rank {rank.number} {processes.cause_of_death(status)}")
+def _receive(receiver: Connection, process: BaseProcess) -> RunRecord | Exception:
+    try:
+        return receiver.recv()
+    except (EOFError, OSError):
+        process.join(processes.SECONDS_TO_EXIT)
+        status = process.exitcode
+        kind = RankKilledError if processes.was_killed(status) else RuntimeError
+        raise kind(f"the process of {process.name} {processes.cause_of_death(status)}") from None
 
 
-def _run(
-    local_rank: int,
-    place: str,
-    threads: int,
-    sender: connection.Connection,
+def _run_rank(
     train: Callable[..., RunRecord],
     spec: RunSpec,
     *args: object,
+    rank: int,
+    place: str,
+    threads: int,
+    sender: Connection,
 ) -> None:
-    """What the process of a rank does: train with the others, and send its record or its error."""
+    """Train with the other ranks, and send the record or the error to the launcher."""
     processes.begin()
     torch.set_num_threads(threads)
-    # By these, and the process group, Lightning knows that it need not begin any process.
-    os.environ |= {"LOCAL_RANK": str(local_rank), "NODE_RANK": str(node_rank(spec.num_nodes))}
-    if spec.device != "cpu":
-        torch.accelerator.set_device_index(local_rank)
-    backends = {"cpu": "gloo", spec.device: dist.Backend.default_device_backend_map[spec.device]}
-    alone = spec.num_nodes == 1
-    store = dist.FileStore(place, spec.ranks) if alone else dist.PrefixStore(place, connect())
-    dist.init_process_group(
-        ",".join(f"{device}:{backend}" for device, backend in backends.items()),
-        store=store,
-        rank=_first_rank(spec) + local_rank,
-        world_size=spec.ranks,
-    )
+    node, local_rank = divmod(rank, spec.placement.devices)
+    # Given these and a process group, Lightning starts no processes of its own.
+    os.environ |= {"LOCAL_RANK": str(local_rank), "NODE_RANK": str(node)}
     try:
-        outcome = train(spec, *args)
+        if spec.device != "cpu":
+            torch.accelerator.set_device_index(local_rank)
+        if spec.placement.num_nodes > 1:
+            store = dist.PrefixStore(place, connect())
+        else:
+            store = dist.FileStore(place, spec.placement.ranks)
+        backends = f"cpu:gloo,{spec.device}:{dist.get_default_backend_for_device(spec.device)}"
+        dist.init_process_group(
+            "gloo" if spec.device == "cpu" else backends,
+            store=store,
+            rank=rank,
+            world_size=spec.placement.ranks,
+        )
+        record = train(spec, *args)
         dist.destroy_process_group()
+        sender.send(record)
     except Exception as error:
-        outcome = ExceptionWithTraceback(error, error.__traceback__)
-    sender.send(outcome)
+        sender.send(ExceptionWithTraceback(error, error.__traceback__))
+        # The launcher kills this process. To exit would close the connections to the other ranks,
+        # which would then fail too and hide the cause.
+        threading.Event().wait()

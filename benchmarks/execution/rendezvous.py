@@ -1,8 +1,9 @@
-"""One run on several machines, called nodes: the same command is started on each.
+"""How the nodes of a run, and their ranks, find each other.
 
-As with torchrun, MASTER_ADDR and MASTER_PORT name node 0, and NODE_RANK tells the nodes apart.
-Node 0 decides what is run, and keeps the records; the others follow. They meet in a store of keys
-and values that lives in the command of node 0.
+A node is a machine that takes part in a run; the same command is started on each. As with torchrun,
+MASTER_ADDR and MASTER_PORT are the address of node 0, and NODE_RANK numbers the nodes. Node 0
+decides which runs are started and keeps the records; the other nodes follow. They share a
+key-value store, which the command on node 0 serves.
 """
 
 import os
@@ -16,15 +17,16 @@ from benchmarks.planning.plan import RunSpec
 
 VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
 
-_PATIENCE = timedelta(minutes=10)  # for a node that is not there yet
-RUNS = "runs"  # the key that counts the runs begun
+RUNS = "runs"  # the key of the number of runs started
+
+_TIMEOUT = timedelta(minutes=10)  # for a node that has not started yet
 
 
 def node_rank(num_nodes: int) -> int:
     """The number of this node.
 
     Raises:
-        UsageError: a variable of the environment is missing, or is no number it can be.
+        UsageError: an environment variable is missing or invalid.
     """
     if num_nodes == 1:
         return 0
@@ -37,49 +39,55 @@ def node_rank(num_nodes: int) -> int:
 
 
 def connect(is_master: bool = False) -> dist.TCPStore:
-    """The store of all nodes.
+    """The store of all nodes, served by this process if it `is_master`.
 
     Raises:
-        UsageError: node 0 is not to be reached, or its port is taken.
+        UsageError: node 0 cannot be reached, or its port is in use.
     """
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
         return dist.TCPStore(
-            address, port, is_master=is_master, wait_for_workers=False, timeout=_PATIENCE
+            address, port, is_master=is_master, wait_for_workers=False, timeout=_TIMEOUT
         )
     except dist.DistError as error:
-        problem = "cannot be opened" if is_master else "is not to be reached"
+        problem = "cannot be opened" if is_master else "cannot be reached"
         reason = str(error).splitlines()[0]
         raise UsageError(f"node 0 at {address}:{port} {problem}: {reason}") from None
 
 
+def run_key(number: int) -> str:
+    """The key in the store of the run with this number; its value is the key of the `RunSpec`."""
+    return f"run {number}"
+
+
 class Rendezvous:
-    """A run as the nodes see it: where their ranks find each other, and whether one has failed."""
+    """One run in the store of the nodes: its number, and the error of a node that failed.
+
+    Args:
+        spec: the run. Node 0 gives it the next number; the others expect it to be the latest.
+
+    Attributes:
+        prefix: of the keys by which the ranks find each other.
+
+    Raises:
+        RuntimeError: node 0 has already started another run.
+    """
 
     def __init__(self, spec: RunSpec) -> None:
         self._store = connect()
-        if node_rank(spec.num_nodes) == 0:
-            self.number = self._store.add(RUNS, 1)
-            self._store.set(run_key(self.number), spec.key)
-        else:
-            self.number = self._store.add(RUNS, 0)
-            if self._store.get(run_key(self.number)).decode() != spec.key:
-                raise RuntimeError("node 0 has gone on to another run")
-
-    @property
-    def prefix(self) -> str:
-        """Where in the store the ranks meet."""
-        return run_key(self.number)
+        leads = node_rank(spec.placement.num_nodes) == 0
+        self.prefix = run_key(self._store.add(RUNS, int(leads)))
+        self._failure = f"{self.prefix} failed"
+        if leads:
+            self._store.set(self.prefix, spec.key)
+        elif self._store.get(self.prefix).decode() != spec.key:
+            raise RuntimeError("node 0 has already started another run")
 
     def fail(self, error: Exception) -> None:
-        """Let the other nodes know."""
-        self._store.set(f"{self.prefix} failed", pickle.dumps(error))
+        """Report an error to the other nodes."""
+        self._store.set(self._failure, pickle.dumps(error))
 
     def check(self) -> None:
-        """Raise the error of a node that has failed."""
-        if self._store.check([f"{self.prefix} failed"]):
-            raise pickle.loads(self._store.get(f"{self.prefix} failed"))
-
-
-def run_key(number: int) -> str:
-    return f"run {number}"
+        """Raise the error that a node has reported."""
+        if self._store.check([self._failure]):
+            raise pickle.loads(self._store.get(self._failure))

@@ -1,14 +1,13 @@
-"""One run on many devices: a process for each, called a rank, with its share of every batch.
+"""One run on several devices: each has a process, called a rank, and a part of every batch.
 
-Every rank has the whole dataset on its device. Order and augmentation are drawn for the global
-batch, as for a single process, and of each global batch a rank takes every n-th example, n being
-the number of ranks. So an epoch has the same steps, each of the same examples, as on one device;
-if each rank owned a fixed part of the dataset, batches would be others, and so the training. The
-gradient is that of the mean over the global batch, and BatchNorm is over the global batch. Dropout
-alone is drawn by each rank apart.
+Every rank holds the whole dataset. Order and augmentation are drawn for the global batch, as in a
+single process, and rank r of n takes its examples r, r + n, r + 2n, ... So an epoch has the same
+steps with the same examples as on one device. (If each rank owned a fixed part of the dataset, the
+batches, and so the training, would differ.) The gradient is that of the mean over the global batch,
+and BatchNorm normalises over the global batch. Only dropout is drawn by each rank separately.
 
-A rank may be left without an example in the last, smaller batch of an epoch. It takes part with a
-batch of none, since every rank must take part in every exchange.
+The last, smaller batch of an epoch may leave a rank without examples. It then processes an empty
+batch, because every rank must join every collective.
 """
 
 from typing import Any, TypeVar
@@ -28,17 +27,17 @@ T = TypeVar("T")
 
 
 def rank() -> int:
-    """The number of this process among those of its run, 0 if it is the only one."""
+    """The number of this process in its run, 0 if it is the only one."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def rank_slice() -> slice:
-    """Which examples of a global batch are for this rank; shares differ by one example at most."""
+    """The examples of a global batch for this rank; counts differ by one at most."""
     return slice(rank(), None, dist.get_world_size()) if dist.is_initialized() else slice(None)
 
 
 def gather(value: T) -> list[T]:
-    """What each rank has, in order, known to all; waits for all."""
+    """The values of all ranks, in order. A collective."""
     if not dist.is_initialized():
         return [value]
     values = [value] * dist.get_world_size()
@@ -47,29 +46,29 @@ def gather(value: T) -> list[T]:
 
 
 def total(value: float) -> float:
-    """The sum over the ranks; waits for all."""
+    """The sum over the ranks. A collective."""
     return sum(gather(value))
 
 
 def broadcast(value: T) -> T:
-    """What rank 0 has; waits for all."""
+    """The value of rank 0. A collective."""
     values = [value]
     if dist.is_initialized():
         dist.broadcast_object_list(values)
     return values[0]
 
 
-def any_rank(wanted: bool) -> bool:
-    """Whether any rank wants something, so that all do it at the same step; waits for all."""
+def any_rank(flag: bool) -> bool:
+    """Whether the flag of any rank is set, so that all act at the same step. A collective."""
     if not dist.is_initialized():
-        return wanted
-    flag = torch.tensor(int(wanted))
-    dist.all_reduce(flag, dist.ReduceOp.MAX)
-    return bool(flag)
+        return flag
+    flags = torch.tensor(int(flag))
+    dist.all_reduce(flags, dist.ReduceOp.MAX)
+    return bool(flags)
 
 
 def trainer_options(spec: RunSpec) -> dict[str, Any]:
-    """What Lightning's Trainer is told about devices; on several, `benchmarks.ranks` began them."""
+    """Arguments of Lightning's Trainer for the devices of a run, whose processes exist already."""
     if spec.placement.strategy != DDP:
         return {"devices": 1}
     return {
@@ -83,7 +82,7 @@ def trainer_options(spec: RunSpec) -> dict[str, Any]:
 
 
 class GlobalMean(L.Callback):
-    """Makes DDP's mean over the ranks the mean over the global batch; seeds each rank's dropout.
+    """Makes DDP's mean over ranks the mean over the global batch; seeds the dropout of each rank.
 
     Args:
         seed: of the run.

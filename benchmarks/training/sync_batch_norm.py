@@ -1,4 +1,4 @@
-"""BatchNorm over the global batch of all ranks, on the CPU too, where PyTorch's does not work."""
+"""BatchNorm over the global batch of all ranks, also on the CPU, where PyTorch's does not work."""
 
 import torch
 import torch.distributed as dist
@@ -11,13 +11,13 @@ _KNOWN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class SyncBatchNorm(LayerSync):
-    """Lets the BatchNorm layers of a model use the global batch, and be themselves again.
+    """Converts the BatchNorm layers of a model for a training, and back.
 
     Args:
-        device: type of device; PyTorch has layers for all but the CPU.
+        device: type of device. PyTorch's layer serves all but the CPU.
 
     Raises:
-        ModelError: a layer that does more than normalise, as some of timm's do.
+        ModelError: a subclass of BatchNorm, which may do more than normalise, as some of timm's do.
     """
 
     def __init__(self, device: str) -> None:
@@ -45,10 +45,10 @@ class _Layer(nn.SyncBatchNorm):
 
 
 class _LayerOnCpu(nn.modules.batchnorm._BatchNorm):
-    """The same from plain operations. A rank may have no example."""
+    """`nn.SyncBatchNorm` from plain operations. A rank may have no example."""
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002
-        pass  # as PyTorch's
+        pass  # any shape, as in PyTorch's layer
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -73,26 +73,21 @@ class _LayerOnCpu(nn.modules.batchnorm._BatchNorm):
 
     def _track(self, mean: Tensor, variance: Tensor) -> None:
         self.num_batches_tracked += 1
-        momentum = self.momentum
-        if momentum is None:  # the mean over all batches
-            momentum = 1 / float(self.num_batches_tracked)
+        mean_of_all = 1 / float(self.num_batches_tracked)
+        momentum = mean_of_all if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean, momentum)
         self.running_var.lerp_(variance, momentum)
 
 
 class _SumOverRanks(torch.autograd.Function):
-    """Every rank's loss depends on the sum, so that its gradient is a sum over ranks too."""
+    """The sum over the ranks. The loss of every rank depends on it: its gradient is summed too."""
 
     @staticmethod
     def forward(ctx, tensor: Tensor) -> Tensor:
-        return _sum(tensor)
+        total = tensor.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
-        return _sum(gradient)
-
-
-def _sum(tensor: Tensor) -> Tensor:
-    total = tensor.clone(memory_format=torch.contiguous_format)
-    dist.all_reduce(total)
-    return total
+        return _SumOverRanks.apply(gradient)

@@ -1,0 +1,124 @@
+"""`launch` on one node and on two. The training functions only meet, fail or wait."""
+
+import multiprocessing
+import os
+import signal
+import socket
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.distributed as dist
+from filelock import FileLock
+
+from benchmarks.execution import local
+from benchmarks.execution.launcher import RankKilledError, launch
+from benchmarks.execution.rendezvous import connect
+from benchmarks.planning.sweep_config import DDP, Placement
+from benchmarks.training import ddp
+from benchmarks.training.callbacks.divergence import DivergedError
+from benchmarks.training.callbacks.stop_signal import StoppedError
+
+
+@pytest.fixture
+def node(monkeypatch):
+    """Launches a training function on one of the nodes; returns the future of its record."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(port))
+    store = connect(is_master=True)
+    pool = ProcessPoolExecutor(2, local._context())
+
+    def start(train, *args, devices=2, number=0, num_nodes=1):
+        placement = Placement("cpu", devices, num_nodes, DDP)
+        spec = SimpleNamespace(device="cpu", key="key", placement=placement)
+        return pool.submit(launch_on, number, port, train, spec, *args)
+
+    yield start
+    pool.shutdown()
+    del store
+
+
+def launch_on(node, port, train, spec, *args):
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": str(node)}
+    torch.set_num_threads(4)
+    return launch(train, spec, *args)
+
+
+def meet(spec):
+    return ddp.gather((ddp.rank(), os.environ["LOCAL_RANK"], torch.get_num_threads()))
+
+
+@pytest.mark.parametrize(("devices", "num_nodes"), [(3, 1), (1, 2)])
+def test_ranks_meet_and_divide_the_threads(node, devices, num_nodes):
+    nodes = [node(meet, devices=devices, number=n, num_nodes=num_nodes) for n in range(num_nodes)]
+    threads = 4 // devices
+    expected = [(rank, str(rank % devices), threads) for rank in range(devices * num_nodes)]
+    assert [future.result(timeout=60) for future in nodes] == [expected] * num_nodes
+
+
+def fail(spec, by_kill):
+    """The last rank fails while the others wait for it in a collective."""
+    dist.barrier()
+    if ddp.rank() == dist.get_world_size() - 1:
+        if by_kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise DivergedError("the loss became nan")
+    dist.barrier()
+
+
+@pytest.mark.parametrize(("devices", "num_nodes"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(
+    ("by_kill", "error", "message"),
+    [
+        (False, DivergedError, "the loss became nan"),
+        (True, RankKilledError, "the process of rank 1 was killed by SIGKILL"),
+    ],
+    ids=["raises", "killed"],
+)
+def test_every_node_raises_the_cause(node, devices, num_nodes, by_kill, error, message):
+    """Not the lost connection that other ranks report."""
+    options = {"devices": devices, "num_nodes": num_nodes}
+    for future in [node(fail, by_kill, number=n, **options) for n in range(num_nodes)]:
+        with pytest.raises(error, match=message):
+            future.result(timeout=60)
+
+
+def stop(spec, can_save):
+    """SIGTERM reaches the launcher while the ranks train."""
+    signals = []
+    if can_save:
+        signal.signal(signal.SIGTERM, lambda *args: signals.append(args))
+    dist.barrier()
+    if ddp.rank() == 0:
+        os.kill(multiprocessing.parent_process().pid, signal.SIGTERM)
+    while not ddp.any_rank(bool(signals)):
+        pass
+    raise StoppedError
+
+
+@pytest.mark.parametrize("can_save", [True, False])
+def test_a_signal_to_the_launcher_stops_all_ranks(node, can_save):
+    with pytest.raises(StoppedError):
+        node(stop, can_save).result(timeout=60)
+
+
+def abandon(spec, folder):
+    """The launcher is killed while one rank waits for a signal and the other in a collective."""
+    FileLock(folder / f"{ddp.rank()}").acquire()
+    dist.barrier()
+    if ddp.rank() == 0:
+        os.kill(multiprocessing.parent_process().pid, signal.SIGKILL)
+        signal.pause()
+    dist.barrier()
+
+
+def test_ranks_end_with_a_killed_launcher(node, tmp_path):
+    with pytest.raises(BrokenProcessPool):
+        node(abandon, tmp_path).result(timeout=60)
+    for rank in range(2):
+        FileLock(tmp_path / f"{rank}").acquire(timeout=20)
