@@ -1,21 +1,89 @@
+"""What README.md and docs/ show: links, commands, tables, protocol, code.
+
+`python -m tests.test_readme` puts the tables of the committed results into these pages.
+"""
+
+import importlib.util
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from benchmarks import cli
+from benchmarks.planning.protocol import FIELDS, Protocol
 from benchmarks.records.store import load
+from datamodules.sources import cifar10
 from tests.conftest import ROOT
 
-README = (ROOT / "README.md").read_text()
+README, DOCS = ROOT / "README.md", ROOT / "docs"
+PAGES = [README, *sorted(DOCS.glob("*.md"))]
+TEXTS = {path: path.read_text() for path in PAGES}
+
+SIX = ("model", "parameters", "test accuracy", "examples/sec", "loop efficiency", "seconds")
+TABLES = {README: ("fashion_mnist", SIX), DOCS / "models.md": ("fashion_mnist_masks", None)}
+TABLE = r"^\| model .*(?:\n\|.*)*"
+
+# Options, or assignments to variables, then make or the program itself
+COMMAND = r"(?:[A-Z_0-9]+=\S+ )*(?:make|\S*python -m benchmarks) .*"
 
 
-@pytest.mark.parametrize("dataset", ["fashion_mnist", "fashion_mnist_masks"])
-def test_its_tables_are_the_measured_ones(committed_results, dataset):
-    table = (committed_results / dataset / "quick" / "table.md").read_text()
-    measured = [line for line in table.splitlines() if line.startswith("|")]
-    assert "\n".join(measured) in README
+def measured(page):
+    """The table of a page: the chosen columns of a committed table, by default all."""
+    dataset, columns = TABLES[page]
+    text = (ROOT / "results" / dataset / "quick" / "table.md").read_text()
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    names = [cell.strip() for cell in rows[0]]
+    places = [names.index(name) for name in columns or names]
+    return "\n".join(f"|{'|'.join(row[place] for place in places)}|" for row in rows)
+
+
+def commands():
+    """The words of every command, in blocks and in lines of text."""
+    for text in TEXTS.values():
+        blocks = re.findall(r"```(?:sh)?\n(.*?)```", text, re.S)
+        lines = [line for block in blocks for line in block.splitlines()]
+        spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+        for line in [*lines, *spans]:
+            if re.fullmatch(COMMAND, line):
+                yield shlex.split(line, comments=True)
+
+
+def code(page):
+    (found,) = re.findall(r"```python\n(.*?)```", TEXTS[page], re.S)
+    return found
+
+
+def module(path, source):
+    """A module made of the code of a page."""
+    path.write_text(source)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def test_readme_is_short():
+    assert len(TEXTS[README].splitlines()) <= 120
+
+
+@pytest.mark.parametrize("page", TABLES, ids=lambda page: page.name)
+def test_tables_are_the_measured_ones(committed_results, page):
+    assert re.findall(TABLE, TEXTS[page], re.M) == [measured(page)], (
+        "`python -m tests.test_readme` puts the committed tables into the pages"
+    )
+
+
+def test_results_of_a_gpu_are_named_with_their_commit(committed_results):
+    table = (committed_results / "fashion_mnist" / "standard" / "table.md").read_text()
+    commit, changed = re.search(r"commit: (\w+)(-dirty)?", table).groups()
+    for text in TEXTS.values():
+        for paragraph in re.findall(r".*H100(?:.*\n)*?(?=\n|\Z)", text):
+            assert commit in paragraph
+            assert ("local changes" in " ".join(paragraph.split())) == bool(changed)
 
 
 def test_every_committed_record_can_be_read(committed_results):
@@ -24,24 +92,93 @@ def test_every_committed_record_can_be_read(committed_results):
     assert sum(len(load(folder)) for folder in folders) == len(paths) > 0
 
 
-def test_what_it_links_to_is_there():
-    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
-    assert len(pictures) == 4
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert set(pictures) < set(links)
-    assert all((ROOT / link).is_file() for link in links)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page):
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXTS[page]) if "://" not in link]
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve()
+        assert target.is_file(), link
+        titles = re.findall(r"^#+ (.*)", target.read_text(), re.M) if anchor else []
+        assert not anchor or anchor in {re.sub(r"\W+", "-", t.lower()) for t in titles}, link
 
 
-def test_its_commands_are_targets_of_the_makefile():
-    targets = re.findall(r"make (\w+)", README)
-    for target in set(targets):
-        command = ["make", "--dry-run", f"PYTHON={sys.executable}", target]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+def test_every_page_and_study_is_shown():
+    assert all(f"](docs/{page.name})" in TEXTS[README] for page in PAGES[1:])
+    assert all(f"`{name}`" in TEXTS[DOCS / "studies.md"] for name in cli.studies.names())
 
 
-def test_its_model_works_when_pasted(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    program = code + "\nimport torch\nassert mynet()(torch.zeros(2, 1, 9, 9)).shape == (2, 10)\n"
+def test_commands_work_as_written():
+    """Make has the targets and variables, and the program takes the options."""
+    parser, _ = cli.make_parser()
+    makefile, targets = (ROOT / "Makefile").read_text(), set()
+    for words in commands():
+        while "=" in words[0]:
+            words = words[1:]
+        if words[0] != "make":
+            parser.parse_args(words[words.index("benchmarks") + 1 :])
+            continue
+        variables = dict(word.split("=", 1) for word in words[1:] if "=" in word)
+        called = [word for word in words[1:] if "=" not in word]
+        targets.update(called)
+        assert all(re.search(rf"\b{name}\b", makefile) for name in variables), words
+        if called == ["bench"]:
+            parser.parse_args(["run", *shlex.split(variables.get("ARGS", ""))])
+    assert {"bench", "test", "report", "study", "peers", "describe"} <= targets
+    command = ["make", "--dry-run", f"PYTHON={sys.executable}", *sorted(targets)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+
+
+def test_variables_and_options_in_the_text_exist():
+    files = [ROOT / "Makefile", *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("datamodules/**/*.py")]
+    source = "\n".join(path.read_text() for path in files)
+    options = {
+        option for verb in cli.make_parser()[1].values() for option in verb._option_string_actions
+    }
+    for text in TEXTS.values():
+        spans = "\n".join(re.findall(r"`([^`\n]+)`", text))
+        assert set(re.findall(r"(?<![\w-])--[\w.-]+", spans)) <= options
+        for name in set(re.findall(r"\b[A-Z][A-Z_0-9]{3,}\b(?==|$)", spans, re.M)):
+            assert re.search(rf"\b{name}\b", source), name
+
+
+def test_the_model_works_when_pasted(tmp_path):
+    program = (
+        code(README) + "\nimport torch\nassert mynet()(torch.zeros(2, 1, 9, 9)).shape == (2, 10)\n"
+    )
     (tmp_path / "mynet.py").write_text(program)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, tmp_path / "mynet.py"], env=environment, check=True)
+
+
+def test_the_dataset_works_when_pasted(tmp_path, image_folder):
+    made = module(tmp_path / "pets_module.py", code(DOCS / "datasets.md"))
+    made.CLASSES = cifar10.CLASSES
+    shutil.copytree(image_folder, tmp_path / "pets")
+    dataset = made.load(tmp_path)
+    assert dataset.train_images.shape == (80, 3, 32, 32)
+    assert dataset.source == "pets (PNG)"
+
+
+def test_the_study_works_when_pasted(tmp_path):
+    study = module(tmp_path / "lenet_sizes.py", code(DOCS / "studies.md"))
+    folder = tmp_path / "results" / "studies" / "lenet_sizes"
+    table = study.run(folder, "cpu")
+    assert "| 28 " in table
+    assert (folder / "plots" / "lenet_sizes.png").exists()
+    study.measure = None  # is not called again
+    assert study.run(folder, "cpu") == study.rebuild(folder) == table
+
+
+def test_the_protocol_is_valid_and_every_field_is_listed(tmp_path):
+    text = TEXTS[DOCS / "protocols.md"]
+    (content,) = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    (tmp_path / "mine.yaml").write_text(content)
+    Protocol.load(str(tmp_path / "mine.yaml"))
+    table = text.split("| field |")[1].split("\n\n")[0]
+    assert tuple(re.findall(r"^\| `(\w+)`", table, re.M)) == FIELDS
+
+
+if __name__ == "__main__":
+    for page in TABLES:
+        page.write_text(re.sub(TABLE, measured(page), TEXTS[page], flags=re.M))
