@@ -23,8 +23,7 @@ class DeviceResidentDataModule(L.LightningDataModule):
     batches; the Trainer gets these in groups of `group_size` (see `BatchGroups`) unless it is 1.
 
     Args:
-        dataset: the decoded examples.
-        device: the device on which they are kept and trained on.
+        device: where the examples are kept and trained on.
         image_size: height and width in pixels to which a batch is resized.
         batch_size: examples a batch; the last batch may be smaller.
         seed: with the epoch, determines order and augmentation of the training examples.
@@ -32,7 +31,6 @@ class DeviceResidentDataModule(L.LightningDataModule):
         validation_examples: training examples held out to replace the test set.
         normalize: subtract the dataset's mean and divide by its standard deviation.
         augmentation: any of `flip`, `crop` and `cutout`, for training examples.
-        memory_format: layout of the images.
 
     Raises:
         ValueError: more examples are requested than the dataset has.
@@ -90,12 +88,6 @@ class DeviceResidentDataModule(L.LightningDataModule):
         batches = self._test_batches()
         batches.rank_slice = self.rank_slice
         return batches
-
-    def state_dict(self) -> dict[str, int]:
-        return self.train_batches.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        self.train_batches.load_state_dict(state_dict)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
         return batch  # already there

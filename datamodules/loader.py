@@ -23,8 +23,8 @@ class DeviceLoader:
     """Batches of resident examples, made on their device.
 
     `state_dict` counts the batches served in the current epoch; after `load_state_dict` the next
-    epoch starts behind them. `rank_slice` selects the part of every batch that is served to this
-    rank, by default all of it.
+    epoch starts behind them; Lightning's checkpoints use both. `rank_slice` selects the part of
+    every batch that is served to this rank, by default all of it.
 
     Args:
         images: uint8 (N, C, H, W).

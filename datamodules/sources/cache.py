@@ -24,10 +24,8 @@ def load_or_decode(
 ) -> Decoded:
     """Read the decoded `source` from its cache, or call `decode` and cache the result.
 
-    The cache lies beside `source`, or in `data_dir` if that folder cannot be written.
-
-    Args:
-        key: hash of the source's content.
+    The cache lies beside `source`, or in `data_dir` if that folder cannot be written. `key` is a
+    hash of the source's content.
     """
     name = f"{source.name}.{key[:16]}.pt"
     folders = (source.parent, data_dir)
