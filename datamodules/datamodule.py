@@ -89,6 +89,14 @@ class DeviceResidentDataModule(L.LightningDataModule):
         batches.rank_slice = self.rank_slice
         return batches
 
+    # Lightning restores the state of a loader only if nothing has asked for the number of steps.
+
+    def state_dict(self) -> dict[str, int]:
+        return self.train_batches.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self.train_batches.load_state_dict(state_dict)
+
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
         return batch  # already there
 

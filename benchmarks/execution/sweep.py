@@ -100,7 +100,11 @@ def _why(store: RecordStore, spec: RunSpec, force: bool) -> str:
         return "again: forced"
     if last.setup.key != spec.key:
         changed = difference(last.setup.inputs, spec.training_inputs)
-        return f"again: {changed}" if last.setup.inputs else "again: the last record has no inputs"
+        return (
+            f"again: {changed}"
+            if last.setup.inputs
+            else "again: an older version made the last record"
+        )
     if last.status != OK:
         return f"again: {last.status} before"
     return "again: the last record is of another results folder"
