@@ -1,4 +1,4 @@
-"""No node waits for another that is gone."""
+"""A node that is gone ends the run on the others."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.mark.faults
 @pytest.mark.parametrize("gone", [0, 1])
-def test_the_others_do_not_wait(start_node, tmp_path, counted, gone):
+def test_a_lost_node_ends_the_run(start_node, tmp_path, counted, gone):
     counted()
     options = ["--num-nodes=2", "--checkpoint-seconds=0"]
     nodes = [start_node(rank, *options, epochs=1_000_000) for rank in (0, 1)]

@@ -1,4 +1,4 @@
-"""Of a run on several devices, no rank outlives another, and it goes on to the same bits."""
+"""No rank of a run outlives another, and the run goes on to the same bits."""
 
 import dataclasses
 import re
@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from benchmarks.planning.plan import DDP
+from benchmarks.planning.sweep_config import DDP, Placement
 from benchmarks.records.record import FAILED, KILLED, OK, TIMEOUT
 from benchmarks.records.store import load
 from tests.faults.conftest import numbers
@@ -17,8 +17,8 @@ from tests.faults.test_stops import LONG, ends, wait_for_checkpoint
 
 @pytest.fixture(scope="session")
 def shared(specs):
-    """The first run of the sweep, by two processes."""
-    return dataclasses.replace(specs[0], devices=2, strategy=DDP)
+    """The first run of the sweep, on two ranks."""
+    return dataclasses.replace(specs[0], placement=Placement("cpu", 2, strategy=DDP))
 
 
 @pytest.fixture(scope="session")
@@ -28,73 +28,70 @@ def shared_reference(run_sweep, shared, tmp_path_factory):
     return numbers(record)
 
 
-def strike(run_sweep, shared, results, fault, **options):
-    """The record of a run that a fault strikes, and that of the next attempt."""
-    (struck,) = run_sweep(results, fault, specs=[shared], **options)
-    (record,) = run_sweep(results, specs=[shared], **options)
-    assert not list(results.rglob("*.part"))
-    assert not list(results.rglob("*.ckpt"))
-    assert load(results / shared.folder) == [record]
-    return struck, record
+@pytest.fixture
+def strike(run_sweep, shared, shared_reference, tmp_path, counted):
+    """Strikes the run with faults, one an attempt, then finishes it; returns all records."""
+
+    def strike(*faults, **options):
+        counted(len(faults))
+        attempts = (run_sweep(tmp_path, fault, specs=[shared], **options) for fault in faults)
+        struck = [record for (record,) in attempts]
+        (record,) = run_sweep(tmp_path, specs=[shared], **options)
+        assert not list(tmp_path.rglob("*.part"))
+        assert not list(tmp_path.rglob("*.ckpt"))
+        assert load(tmp_path / shared.folder) == [record]
+        assert numbers(record) == shared_reference
+        return [*struck, record]
+
+    return strike
 
 
+def test_ranks_go_on_to_the_bit_after_a_stop_and_a_kill(strike):
+    faults = Fault(STEP, 4, action="terminate", rank=1), Fault(STEP, 4, rank=1)
+    stopped, killed, record = strike(*faults, checkpoint_seconds=EVERY_STEP)
+    assert (stopped.status, killed.status) == (KILLED, KILLED)
+    assert "SIGTERM" in stopped.error
+    assert killed.error.startswith("the process of rank 1 was killed by SIGKILL")
+    assert record.resources.resumed == 2
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("fault", "seconds"),
     [
-        (Fault(STEP, 8, rank=1), EVERY_STEP),
         (Fault(SAVE, 7, action="tear", rank=0), EVERY_STEP),
-        pytest.param(Fault(STEP, 8, rank=0), EVERY_EPOCH, marks=pytest.mark.faults),
-        pytest.param(Fault(STEP, 8), EVERY_EPOCH, marks=pytest.mark.faults),
-        pytest.param(Fault(EPOCH_END, 2, rank=1), EVERY_EPOCH, marks=pytest.mark.faults),
-        pytest.param(Fault(TEST_STEP, 2, rank=1), EVERY_EPOCH, marks=pytest.mark.faults),
-        pytest.param(
-            Fault("benchmarks.run:initialise", rank=1), EVERY_STEP, marks=pytest.mark.faults
-        ),
-        pytest.param(
-            Fault("benchmarks.measurement.loop_timings:measure", rank=1),
-            EVERY_STEP,
-            marks=pytest.mark.faults,
-        ),
+        (Fault(STEP, 8, rank=0), EVERY_EPOCH),
+        (Fault(STEP, 8), EVERY_EPOCH),
+        (Fault(EPOCH_END, 2, rank=1), EVERY_EPOCH),
+        (Fault(TEST_STEP, 2, rank=1), EVERY_EPOCH),
+        (Fault("benchmarks.run:initialise", rank=1), EVERY_STEP),
+        (Fault("benchmarks.measurement.loop_timings:measure", rank=1), EVERY_STEP),
     ],
     ids=str,
 )
-def test_a_killed_rank_ends_the_run_which_goes_on_to_the_bit(
-    run_sweep, shared, shared_reference, tmp_path, counted, fault, seconds
-):
-    counted()
-    struck, record = strike(run_sweep, shared, tmp_path, fault, checkpoint_seconds=seconds)
+def test_wherever_a_rank_is_killed(strike, fault, seconds):
+    struck, record = strike(fault, checkpoint_seconds=seconds)
     assert struck.status == KILLED
     rank = "[01]" if fault.rank is None else fault.rank
     assert re.match(f"the process of rank {rank} was killed by SIGKILL", struck.error)
-    assert numbers(record) == shared_reference
     assert record.resources.resumed == ("initialise" not in fault.place)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("fault", "status", "reason"),
     [
+        # All ranks save the same step, in the midst of an epoch.
         (Fault(STEP, 4, action="terminate", rank=1), KILLED, "SIGTERM"),
-        pytest.param(
-            Fault(STEP, 4, action="hang", rank=1),
-            TIMEOUT,
-            "took longer than 12 seconds",
-            marks=pytest.mark.faults,
-        ),
-        pytest.param(
-            Fault(STEP, 4, action="break", rank=1), FAILED, "a fault", marks=pytest.mark.faults
-        ),
+        (Fault(STEP, 4, action="hang", rank=1), TIMEOUT, "took longer than 12 seconds"),
+        (Fault(STEP, 4, action="break", rank=1), FAILED, "a fault"),
     ],
     ids=str,
 )
-def test_other_ends_of_a_rank_leave_their_reason(
-    run_sweep, shared, shared_reference, tmp_path, counted, fault, status, reason
-):
-    counted()
-    struck, record = strike(run_sweep, shared, tmp_path, fault, timeout=12)
+def test_other_ends_of_a_rank_leave_their_reason(strike, fault, status, reason):
+    struck, record = strike(fault, timeout=12)
     assert struck.status == status
     assert reason in struck.error
-    assert numbers(record) == shared_reference
-    # Told to terminate, all ranks saved the same step.
     assert record.resources.resumed == (status == KILLED)
 
 

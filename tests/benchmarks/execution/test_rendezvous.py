@@ -1,4 +1,4 @@
-"""Several nodes on one machine: the same command for each, with an environment of its own."""
+"""Several nodes on one machine: one command each, which differ in their environments."""
 
 import pytest
 
@@ -7,15 +7,16 @@ from benchmarks.errors import UsageError
 from benchmarks.execution.rendezvous import node_rank
 from benchmarks.records.record import OK
 from benchmarks.records.store import load
+from tests.runs import flat
 
 
 def records(results):
-    return [record for folder in results.glob("*/*") for record in load(folder)]
+    return [flat(record) for folder in results.glob("*/*") for record in load(folder)]
 
 
 @pytest.mark.slow
-def test_two_nodes_are_two_devices(start_node, tmp_path):
-    """Node 0 decides what is run; its store is the only thing they share."""
+def test_two_nodes_equal_two_devices(start_node, tmp_path):
+    """Node 0 decides which runs are started. The nodes share nothing but its store."""
     alone = start_node(9, "--devices=2")
     assert alone.wait(120) == 0
     nodes = [start_node(0, "--num-nodes=2"), start_node(1, "--num-nodes=2", "--seeds=1,0")]
@@ -30,7 +31,7 @@ def test_two_nodes_are_two_devices(start_node, tmp_path):
     assert record.test_accuracy == expected.test_accuracy
 
 
-def test_what_the_environment_lacks_is_named(capsys, monkeypatch):
+def test_missing_variables_are_named(capsys, monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.delenv("MASTER_PORT", raising=False)
     monkeypatch.delenv("NODE_RANK", raising=False)
@@ -40,7 +41,7 @@ def test_what_the_environment_lacks_is_named(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("rank", ["2", "-1", "first"])
-def test_a_node_has_a_number_of_its_own(monkeypatch, rank):
+def test_an_invalid_number_of_a_node_is_refused(monkeypatch, rank):
     for name, value in {"MASTER_ADDR": "x", "MASTER_PORT": "1", "NODE_RANK": rank}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match="NODE_RANK must be a whole number below 2"):

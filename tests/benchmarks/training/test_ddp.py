@@ -1,7 +1,7 @@
-"""A run on several devices is that on one: gloo processes on the CPU against a single process."""
+"""DDP against a single process: gloo ranks on the CPU learn the same as one device."""
 
-import dataclasses
 import os
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -9,24 +9,26 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from benchmarks import run as runs
 from benchmarks.errors import UsageError
 from benchmarks.execution import local
 from benchmarks.execution.sweep import sweep
 from benchmarks.machine import environment
 from benchmarks.measurement import calibration, loop_timings
-from benchmarks.planning.plan import DDP, plan
-from benchmarks.records.record import DIVERGED, FAILED, OK
+from benchmarks.planning.plan import RunOptions
+from benchmarks.planning.sweep_config import DDP, Placement, SweepConfig
+from benchmarks.records.record import DIVERGED, OK
 from benchmarks.records.store import RecordStore
-from benchmarks.training.callbacks import checkpoints
 from benchmarks.training.sync_batch_norm import SyncBatchNorm
 from lit_models import ModelError
 from lit_models.train_scores import TrainScores
+from tests.runs import flat
 
 NORMED = f"{__name__}:normed"
 
 
 def normed(in_channels, num_classes):
-    """A net with BatchNorm over maps, and over features."""
+    """A net with BatchNorm, over maps of each rank's examples."""
     return nn.Sequential(
         nn.Conv2d(in_channels, 8, 3, stride=2, bias=False),
         nn.BatchNorm2d(8),
@@ -37,139 +39,123 @@ def normed(in_channels, num_classes):
     )
 
 
-def shared(spec, devices):
-    return dataclasses.replace(spec, devices=devices, strategy=DDP)
+def on_ranks(spec, devices):
+    return replace(spec, placement=Placement("cpu", devices, strategy=DDP))
 
 
 run_here = local._run
 
 
-def run_and_keep_weights(folder, spec, *args):
-    """What a process of a run does, whose ranks leave their weights in a folder."""
-    digest = checkpoints.weights_digest
+def run_and_keep_weights(folder, sender, spec, *args):
+    """The process of a run, whose ranks save their weights in a folder."""
+    digest = runs.weights_digest
 
     def keep(net):
-        torch.save(
-            net.state_dict(),
-            folder / f"{spec.placement.ranks}-{os.environ.get('LOCAL_RANK', 0)}.pt",
-        )
+        torch.save(net.state_dict(), folder / f"{spec.key}-{os.environ.get('LOCAL_RANK', 0)}.pt")
         return digest(net)
 
-    checkpoints.weights_digest = keep
+    runs.weights_digest = keep
     loop_timings.ROUNDS, calibration.SECONDS = 1, 0.0
-    TrainScores.CAPACITY = 20  # so that ranks have added up more batches, or less
-    run_here(spec, *args)
+    TrainScores.CAPACITY = 20  # so that the buffers of ranks are full after different steps
+    run_here(sender, spec, *args)
+
+
+@pytest.fixture(scope="module")
+def run(image_folder, tmp_path_factory):
+    """Carries out a run, once for all tests; returns its record, and the weights of its ranks."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    def run(spec, **options):
+        executor = local.LocalExecutor(RunOptions(folder, **options))
+        (record,) = sweep([spec], RecordStore(folder / f"{options}"), executor)
+        paths = sorted(folder.glob(f"{spec.key}-*.pt"))
+        return flat(record), [torch.load(path) for path in paths]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CIFAR10_IMAGES", str(image_folder))
+        patch.setattr(local, "_run", partial(run_and_keep_weights, folder))
+        yield run
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Runs specs, each in processes of its own; returns their records and the weights left."""
+def spec_of(make_spec):
+    def make(model="lenet", batch_size=16, examples=80):
+        fields = {"batch_size": batch_size, "train_examples": examples}
+        return make_spec(model, augmentation="[flip,crop]", **fields)
 
-    def run(*specs):
-        monkeypatch.setattr(local, "_run", partial(run_and_keep_weights, tmp_path))
-        executor = local.LocalExecutor(tmp_path)
-        records = sweep(list(specs), RecordStore(tmp_path), executor, force=False)
-        weights = {path.stem: torch.load(path) for path in tmp_path.glob("*.pt")}
-        return records, weights
-
-    return run
+    return make
 
 
-# Epochs end in batches of 16, 2, 1 and 1; tests in batches of 8 and 1. Where fewer examples than
-# ranks are left, some ranks have none.
-@pytest.mark.parametrize("model", ["lenet", NORMED])
+# Epochs end in batches of 16, 2 and 1, so that one or two ranks have no example; tests in batches
+# of 8 and 1.
 @pytest.mark.parametrize(
-    ("devices", "batch_size", "examples"), [(2, 16, 80), (2, 13, 67), (2, 13, 66), (3, 13, 79)]
+    ("model", "devices", "batch_size", "examples"),
+    [("lenet", 2, 16, 80), (NORMED, 2, 13, 67), (NORMED, 3, 13, 79)],
 )
-def test_it_learns_and_measures_the_same(make_spec, run, model, devices, batch_size, examples):
-    spec = make_spec(
-        model, batch_size=batch_size, train_examples=examples, augmentation="[flip,crop]"
-    )
-    (alone, together), weights = run(spec, shared(spec, devices))
+def test_ranks_learn_the_same_as_one_device(spec_of, run, model, devices, batch_size, examples):
+    spec = spec_of(model, batch_size, examples)
+    (alone, (expected,)), (together, weights) = run(spec), run(on_ranks(spec, devices))
     assert (alone.status, together.status) == (OK, OK)
     assert together.test_accuracy == alone.test_accuracy
     for one, other in zip(alone.history, together.history, strict=True):
         assert other["loss"] == pytest.approx(one["loss"], rel=1e-5)
         assert other["train_accuracy"] == one["train_accuracy"]
-    expected = weights.pop("1-0")
     assert len(weights) == devices
-    for state in weights.values():
+    for state in weights:
         torch.testing.assert_close(state, expected, rtol=1e-4, atol=1e-5)
         for name, tensor in state.items():
-            assert torch.equal(tensor, weights[f"{devices}-0"][name])
+            assert torch.equal(tensor, weights[0][name])
 
 
-def test_its_record_is_one_and_says_how_it_was_run(make_spec, run, tmp_path):
-    alone = make_spec()
-    together = shared(alone, 2)
-    assert together.key != alone.key
-    first, second = run(alone, together)[0]
-    assert len(list(tmp_path.rglob("*.json"))) == 2
-    assert (second.devices, second.num_nodes, second.strategy) == (2, 1, "ddp")
-    assert (first.devices, first.num_nodes, first.strategy) == (1, 1, "single_device")
+def test_the_record_says_how_the_run_was_placed(spec_of, run):
+    spec = spec_of()
+    assert on_ranks(spec, 2).key != spec.key
+    (alone, _), (together, _) = run(spec), run(on_ranks(spec, 2))
+    assert (together.devices, together.num_nodes, together.strategy) == (2, 1, "ddp")
+    assert (alone.devices, alone.num_nodes, alone.strategy) == (1, 1, "single_device")
     threads = max(1, torch.get_num_threads() // 2)
-    assert second.device.startswith("2 x ")
-    assert second.device.endswith(f", {threads} threads")
-    assert second.train_flops == first.train_flops
-    assert second.train_examples == first.train_examples == 80
+    assert together.device.startswith("2 x ")
+    assert together.device.endswith(f", {threads} threads")
+    assert together.train_flops == alone.train_flops
+    assert together.train_examples == alone.train_examples == 80
 
 
-def test_of_one_device_ddp_is_the_same_to_the_bit(make_spec, run):
-    spec = make_spec()
-    alone, together = run(spec, shared(spec, 1))[0]
+def test_ddp_on_one_device_is_the_same_to_the_bit(spec_of, run):
+    spec = spec_of()
+    (alone, _), (together, _) = run(spec), run(on_ranks(spec, 1))
     assert together.strategy == "ddp"
     assert together.weights_digest == alone.weights_digest
 
 
 def test_divergence_is_named(make_spec, run):
     spec = make_spec(optimizer="sgd", learning_rate=1e30, clip_norm="null", schedule="constant")
-    ((record,), _) = run(shared(spec, 2))
+    record, _ = run(on_ranks(spec, 2))
     assert record.status == DIVERGED
     assert "at step" in record.error
 
 
-def fails(in_channels, num_classes):
-    """A net that only one rank cannot run."""
-
-    class Fails(nn.Linear):
-        def forward(self, x):
-            if os.environ.get("LOCAL_RANK") == "1" and self.training and dist.is_initialized():
-                raise KeyError("rank 1 alone")
-            return super().forward(x.mean((2, 3)))
-
-    return Fails(in_channels, num_classes)
-
-
-def test_the_error_of_one_rank_ends_the_run(make_spec, run):
-    ((record,), _) = run(shared(make_spec(f"{__name__}:fails", init="default"), 2))
-    assert record.status == FAILED
-    assert "KeyError: 'rank 1 alone'" in record.error
-
-
-def test_saving_changes_nothing(make_spec, run, tmp_path):
-    spec = shared(make_spec(NORMED), 2)
-    ((plain,), _) = run(spec)
-    executor = local.LocalExecutor(tmp_path, checkpoint_seconds=0.0)
-    (saved,) = sweep([spec], RecordStore(tmp_path / "saved"), executor)
+def test_saving_changes_nothing(spec_of, run):
+    spec = on_ranks(spec_of(NORMED, 13, 67), 2)
+    (plain, _), (saved, _) = run(spec), run(spec, checkpoint_seconds=0.0)
     assert saved.weights_digest == plain.weights_digest
     assert saved.history == plain.history
 
 
-def test_batches_that_cannot_be_shared_are_refused(make_spec, small_dataset):
+def test_what_ranks_cannot_train_is_refused(make_spec, small_dataset):
     protocol = make_spec().protocol
-    arguments = ({"lenet": protocol}, small_dataset, protocol, "small", [0])
+    config = SweepConfig(models=("lenet",), dataset="cifar10", protocol=protocol)
+    nine = replace(config, placement=Placement("cpu", 3, 3)).resolved()
     with pytest.raises(UsageError, match="lenet has batches of 16 examples, too few for 9 devices"):
-        plan(*arguments, "cpu", devices=3, num_nodes=3)
+        nine.check_data(small_dataset)
     with pytest.raises(UsageError, match="not on mps"):
-        plan(*arguments, "mps", strategy="ddp")
-    compiled = make_spec(compile="true").protocol
+        Placement("mps", strategy="ddp").resolved("ray")
     with pytest.raises(UsageError, match="cannot train a compiled net"):
-        plan({"lenet": compiled}, *arguments[1:], "cpu", devices=2)
-    (spec,) = plan(*arguments, "cpu", devices=4, num_nodes=2)
-    assert (spec.placement.strategy, spec.placement.ranks) == (DDP, 8)
+        make_spec(compile="true", placement=Placement("cpu", 2))
+    placement = Placement("cpu", 4, 2).resolved()
+    assert (placement.strategy, placement.ranks) == (DDP, 8)
 
 
-def test_more_devices_than_there_are_are_refused(monkeypatch):
+def test_more_devices_than_the_machine_has_are_refused(monkeypatch):
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
     environment.check_devices("cuda", 2)
     environment.check_devices("cpu", 100)
@@ -178,16 +164,16 @@ def test_more_devices_than_there_are_are_refused(monkeypatch):
 
 
 class Layer(nn.BatchNorm2d):
-    """Might do anything besides."""
+    """A subclass that might do more than normalise."""
 
 
-def test_a_layer_that_does_more_than_normalise_is_refused():
+def test_a_subclass_of_batch_norm_is_refused():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), Layer(2))
     with pytest.raises(ModelError, match="1, a Layer, cannot be shared"):
         SyncBatchNorm("cpu").apply(net)
 
 
-def test_layers_are_themselves_again():
+def test_layers_are_converted_back():
     net = normed(3, 10)
     kinds, sync = [type(module) for module in net], SyncBatchNorm("cpu")
     assert [type(module) for module in sync.apply(net)] != kinds
@@ -195,7 +181,7 @@ def test_layers_are_themselves_again():
 
 
 @pytest.mark.parametrize("momentum", [0.1, None])
-def test_of_one_rank_the_layer_is_batch_norm(momentum, monkeypatch):
+def test_on_one_rank_the_layer_equals_batch_norm(momentum, monkeypatch):
     monkeypatch.setattr(dist, "all_reduce", lambda tensor: None)
     net, inputs = nn.BatchNorm2d(3, momentum=momentum).double(), torch.randn(2, 4, 3, 5, 5).double()
     other = nn.BatchNorm2d(3, momentum=momentum).double()
