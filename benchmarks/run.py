@@ -31,7 +31,7 @@ from benchmarks.training.callbacks.stop_signal import StopSignal
 from benchmarks.training.checkpoint_file import CheckpointFile, Content, weights_digest
 from benchmarks.training.compilation import compile_net
 from benchmarks.training.initialisation import initialise
-from benchmarks.training.training import Training, group_size
+from benchmarks.training.training import Training, group_size, serve
 from datamodules import DataError, ImageDataset
 from datamodules.datamodule import DeviceResidentDataModule
 
@@ -71,7 +71,7 @@ def train(
     dataset = datamodules.load(spec.dataset, options.data_dir)
     if data_digest(dataset) != spec.data_digest:
         raise DataError(f"{spec.dataset} in {options.data_dir} is not what the run was planned for")
-    data = _serve(dataset, spec, device)
+    data = serve(dataset, device, spec.protocol, spec.seed)
     file = CheckpointFile(checkpoint) if checkpoint and previous is None else None
     saved = file.find() if file else None
     size = _first_size(spec, saved, previous)
@@ -112,22 +112,6 @@ def train(
         spec,
         **(parts | {"resources": resources}),
         setup={"train_examples": len(data.train_batches.labels), "data_source": dataset.source},
-    )
-
-
-def _serve(dataset: ImageDataset, spec: RunSpec, device: torch.device) -> DeviceResidentDataModule:
-    protocol = spec.protocol
-    return DeviceResidentDataModule(
-        dataset,
-        device,
-        image_size=protocol.image_size,
-        batch_size=protocol.batch_size,
-        seed=spec.seed,
-        train_examples=protocol.train_examples,
-        validation_examples=protocol.validation_examples,
-        normalize=protocol.normalize,
-        augmentation=protocol.augmentation,
-        memory_format=getattr(torch, protocol.memory_format),
     )
 
 

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 import lit_models
 from benchmarks.planning.protocol import Protocol
 from benchmarks.training.optimization import make_optimizer, make_scheduler
+from datamodules import ImageDataset
 from datamodules.datamodule import DeviceResidentDataModule
 from datamodules.loader import Batch
 from lit_models.classifier import LitClassifier, MicroBatch, backpropagate
@@ -115,6 +116,24 @@ class Training:
     def with_negligible_updates(self) -> "Training":
         """The same training at a learning rate so small that no net diverges while it is timed."""
         return replace(self, protocol=replace(self.protocol, learning_rate=1e-12))
+
+
+def serve(
+    dataset: ImageDataset, device: torch.device, protocol: Protocol, seed: int = 0
+) -> DeviceResidentDataModule:
+    """The examples of a training, as the protocol takes them."""
+    return DeviceResidentDataModule(
+        dataset,
+        device,
+        image_size=protocol.image_size,
+        batch_size=protocol.batch_size,
+        seed=seed,
+        train_examples=protocol.train_examples,
+        validation_examples=protocol.validation_examples,
+        normalize=protocol.normalize,
+        augmentation=protocol.augmentation,
+        memory_format=getattr(torch, protocol.memory_format),
+    )
 
 
 def group_size(macs: int, data: DeviceResidentDataModule) -> int:

@@ -9,8 +9,7 @@ from benchmarks.measurement import calibration, loop_timings
 from benchmarks.planning.plan import plan
 from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import Placement, SweepConfig
-from benchmarks.training.training import Training
-from datamodules.datamodule import DeviceResidentDataModule
+from benchmarks.training.training import Training, serve
 from lit_models import CLASSIFICATION
 
 CPU = Placement(device="cpu")
@@ -61,14 +60,7 @@ def make_training(make_spec, small_dataset):
 
     def make(net, micro_batch_size=None, device="cpu", **fields):
         protocol = make_spec(**fields).protocol
-        data = DeviceResidentDataModule(
-            small_dataset,
-            torch.device(device),
-            image_size=protocol.image_size,
-            batch_size=protocol.batch_size,
-            augmentation=protocol.augmentation,
-            memory_format=getattr(torch, protocol.memory_format),
-        )
+        data = serve(small_dataset, torch.device(device), protocol)
         return Training(net, CLASSIFICATION, 10, protocol, data, micro_batch_size)
 
     return make

@@ -13,9 +13,8 @@ from benchmarks.execution import processes
 from benchmarks.machine import process_settings
 from benchmarks.planning.protocol import Protocol
 from benchmarks.studies.peers.loops import OURS, THEIRS, Peer
-from benchmarks.training.training import Training, group_size
+from benchmarks.training.training import Training, group_size, serve
 from datamodules import ImageDataset
-from datamodules.datamodule import DeviceResidentDataModule
 
 
 @dataclass(frozen=True)
@@ -41,22 +40,16 @@ class PeerSetup:
             learning_rate=0.05,
             normalize=False,
             precision="32-true",
-        )
-        layout = getattr(torch, protocol.memory_format)
-        data = DeviceResidentDataModule(
-            self.dataset,
-            self.device,
-            image_size=self.image_size,
-            batch_size=self.batch_size,
             # Of the other loops, only timm's step uses these data, a single batch.
             train_examples=None if ours else self.batch_size,
-            normalize=False,
-            memory_format=layout,
         )
+        data = serve(self.dataset, self.device, protocol)
         torch.manual_seed(0)
         channels, num_classes = self.dataset.channels, len(self.dataset.classes)
         shape = {"in_channels": channels, "num_classes": num_classes, "image_size": self.image_size}
-        net = lit_models.build(self.model, **shape).to(self.device, memory_format=layout)
+        net = lit_models.build(self.model, **shape).to(
+            self.device, memory_format=torch.channels_last
+        )
         if hasattr(net, "auxiliary_weight"):
             raise UsageError(f"{self.model} has auxiliary classifiers: other loops cannot train it")
         data.group_size = group_size(lit_models.cost(net, self.image_size, channels).macs, data)

@@ -69,14 +69,7 @@ class Checkpoints(Checkpoint):
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._saved_at = time.monotonic()
 
-    def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         is_due = self.stop.received or time.monotonic() - self._saved_at >= self.interval
         is_due = ddp.any_rank(is_due)
         if is_due and not trainer.is_last_batch:  # the end of the epoch follows at once

@@ -53,21 +53,14 @@ class TrainingClock(L.Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._start_if_warm(module)
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         if self.first_step_at is None:
             self.first_step_at = time.time()
         if self._is_first_epoch and self.examples and trainer.is_last_batch:
             self._stop(module.device)
 
     def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: L.Trainer, module: L.LightningModule, _: Any, batch: Any, batch_idx: int
     ) -> None:
         self._calls += 1
         if self._started is not None:

@@ -27,12 +27,7 @@ class DivergenceWatch(L.Callback):
         self._checked_at = time.monotonic()
 
     def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, *_: Any
     ) -> None:
         self._losses += outputs["losses"]
         if time.monotonic() - self._checked_at >= SECONDS:

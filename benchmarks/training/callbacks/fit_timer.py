@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import lightning as L
 import torch
@@ -23,7 +24,7 @@ class FitTimer(L.Callback):
         if stage == "fit":
             self._since = time.monotonic()
 
-    def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_fit_end(self, *_: Any) -> None:
         self._seconds, self._since = self.seconds, None
 
     @contextmanager

@@ -1,6 +1,7 @@
 """Peak memory of a training."""
 
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import psutil
@@ -44,7 +45,7 @@ class PeakMemory(L.Callback):
         if stage == "fit":
             self.reset()
 
-    def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_fit_end(self, *_: Any) -> None:
         self.state_dict()
 
     def state_dict(self) -> dict[str, float]:

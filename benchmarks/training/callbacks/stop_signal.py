@@ -1,6 +1,7 @@
 """SIGTERM as a request to save and stop."""
 
 import signal
+from typing import Any
 
 import lightning as L
 
@@ -24,7 +25,7 @@ class StopSignal(L.Callback):
         if self.is_caught:
             self._handler = signal.signal(signal.SIGTERM, self._on_signal)
 
-    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_train_end(self, *_: Any) -> None:
         if self.is_caught:
             signal.signal(signal.SIGTERM, self._handler)
 
