@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from benchmarks.execution import local
 from benchmarks.execution.launcher import RankKilledError, launch
-from benchmarks.execution.rendezvous import connect
+from benchmarks.execution.rendezvous import connect, run_key
 from benchmarks.planning.sweep_config import DDP, Placement
 from benchmarks.training import ddp
 from benchmarks.training.callbacks.divergence import DivergedError
@@ -36,11 +36,14 @@ def node(monkeypatch):
     def start(train, *args, devices=2, number=0, num_nodes=1):
         placement = Placement("cpu", devices, num_nodes, DDP)
         spec = SimpleNamespace(device="cpu", key="key", placement=placement)
+        if number > 0:  # as `follow` does
+            store.wait([run_key(1)])
         return pool.submit(launch_on, number, port, train, spec, *args)
 
     yield start
+    for process in multiprocessing.active_children():
+        process.kill()
     pool.shutdown()
-    del store
 
 
 def launch_on(node, port, train, spec, *args):
