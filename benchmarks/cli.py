@@ -1,32 +1,26 @@
 """The verbs of `python -m benchmarks`. Nothing heavy is imported to read the arguments."""
 
-import os
 import re
 import signal
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from dataclasses import fields
 from difflib import get_close_matches
 from inspect import getdoc
-from pathlib import Path
 from typing import Any, NoReturn
 
 import datamodules
 from benchmarks import studies
-from benchmarks.errors import UsageError, unknown
+from benchmarks.errors import UsageError, check_known
 from benchmarks.planning import protocol as protocols
 from benchmarks.planning.protocol import FIELDS, Protocol
-from benchmarks.planning.sweep_config import (
-    DEVICES,
-    EXECUTORS,
-    STRATEGIES,
-    Placement,
-    SweepConfig,
-)
+from benchmarks.planning.sweep_config import Placement, SweepConfig
 from benchmarks.records.storage import open_folder
 
 INTERRUPTED = 130
 
-_PROTOCOL = "protocol."  # begins the names of protocol fields among the options
+# Options of `run`; other verbs take some of them.
+_OPTIONS = {f.name: f for kind in (SweepConfig, Placement) for f in fields(kind) if f.metadata}
 
 
 class Parser(ArgumentParser):
@@ -49,13 +43,14 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
         sub = verbs.add_parser(
             name, help=summary, description=summary, allow_abbrev=False, **options
         )
-        for option in shared:
-            sub.add_argument(option, **_SHARED[option])
+        for option in (_OPTIONS[each] for each in shared):
+            flag = f"--{option.name.replace('_', '-')}"
+            sub.add_argument(flag, default=option.default, **option.metadata)
         return sub
 
     verb("list", "show every model; * marks the canonical member of its architecture")
 
-    describe = verb("describe", "show what a model is and costs, layer by layer", "--results")
+    describe = verb("describe", "show what a model is and costs, layer by layer", "results")
     describe.add_argument("model", nargs="?", help="a name, as in `run --models`")
     describe.add_argument("--all", action="store_true", help="compare every model, in --results")
     describe.add_argument(
@@ -67,26 +62,14 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
     describe.add_argument("--channels", type=int, help="channels of the image")
     describe.add_argument("--classes", type=int, help="number of logits")
 
-    verb("data", "find, or fetch, and verify a dataset", "--dataset", "--data-dir")
+    verb("data", "find, or fetch, and verify a dataset", "dataset", "data_dir")
 
     run = verb(
         "run",
         "train models under one protocol and report",
-        *("--models", "--dataset", "--device", "--force", "--results", "--data-dir"),
+        *_OPTIONS,
         epilog=f"fields of a protocol:\n\n{getdoc(Protocol)}",
         formatter_class=RawDescriptionHelpFormatter,
-    )
-    run.add_argument("--seeds", default="0", help="whole numbers, by commas")
-    run.add_argument("--devices", type=int, default=1, help="devices of each node for one run")
-    run.add_argument("--num-nodes", type=int, default=1, help="machines for one run")
-    run.add_argument("--strategy", default="auto", help=", ".join(STRATEGIES))
-    run.add_argument("--executor", default="local", help=", ".join(EXECUTORS))
-    run.add_argument(
-        "--jobs", type=int, help="runs at a time on a machine; by default 1, with ray one a GPU"
-    )
-    run.add_argument("--timeout", type=float, help="seconds a run may take")
-    run.add_argument(
-        "--checkpoint-seconds", type=float, default=30.0, help="between two within an epoch"
     )
     run.add_argument("--study", help="a study to measure afterwards")
     run.add_argument(
@@ -95,45 +78,15 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
         help=f"{protocols.AUTO} (the default), {', '.join(protocols.names())}, or a YAML file",
     )
     for field in FIELDS:
-        run.add_argument(f"--{_PROTOCOL}{field}", metavar="VALUE", help="overrides this field")
+        run.add_argument(f"--protocol.{field}", metavar="VALUE", help="overrides this field")
 
-    study = verb("study", "measure one question", "--device", "--force", "--results", "--data-dir")
+    shared = ("device", "force", "results", "data_dir")
+    study = verb("study", "measure one question", *shared)
     study.add_argument("study", help=", ".join(studies.names()))
-    verb(
-        "peers",
-        "time our training loop against those others would write",
-        *("--models", "--device", "--force", "--results", "--data-dir"),
-    )
-    verb("report", "rebuild tables and plots from the records", "--results")
+    summary = "time our training loop against those others would write"
+    verb("peers", summary, "models", *shared).set_defaults(study="peers")
+    verb("report", "rebuild tables and plots from the records", "results")
     return parser, verbs.choices
-
-
-_SHARED: dict[str, dict] = {
-    "--results": {
-        "default": "results",
-        "help": "folder, or URL such as s3://bucket/results",
-    },
-    "--data-dir": {
-        "type": Path,
-        "default": Path(os.environ.get("DATA_DIR", "data")),
-        "help": "folder of datasets",
-    },
-    "--models": {"default": "all", "help": "all, names, wildcards; by commas"},
-    "--dataset": {"default": "fashion_mnist", "help": ", ".join(datamodules.NAMES)},
-    "--device": {"default": "auto", "help": ", ".join(DEVICES)},
-    "--force": {"action": "store_true", "help": "do again what has finished"},
-}
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    for seed in _split(text):
-        if not seed.isdecimal():
-            raise UsageError(f"seed {seed!r} is not a whole number from 0 to 2**32 - 1")
-    return tuple(dict.fromkeys(map(int, _split(text))))
 
 
 def parse(argv: list[str]) -> Namespace:
@@ -147,43 +100,39 @@ def parse(argv: list[str]) -> Namespace:
     if unrecognized:
         verbs[args.verb].error(f"unrecognized arguments: {' '.join(unrecognized)}")
     if "results" in args:
-        args.results = open_folder(args.results)
-    if "models" in args:
-        args.models = _split(args.models)
+        args.results = open_folder(str(args.results))
     if args.verb == "run":
         args.config = _sweep_config(args)
     if "device" in args:
         Placement(device=args.device)
-    if getattr(args, "study", None) not in (None, *studies.names()):
-        raise unknown("study", args.study, studies.names())
-    if args.verb == "data" and args.dataset not in datamodules.NAMES:
-        raise unknown("dataset", args.dataset, datamodules.NAMES)
+    if getattr(args, "study", None) is not None:
+        check_known("study", args.study, studies.names())
+    if args.verb == "data":
+        check_known("dataset", args.dataset, datamodules.NAMES)
     return args
 
 
 def _sweep_config(args: Namespace) -> SweepConfig:
-    options: dict[str, Any] = {k: value for k, value in vars(args).items() if value is not None}
-    overrides = {
-        name.removeprefix(_PROTOCOL): value
-        for name, value in options.items()
-        if name.startswith(_PROTOCOL)
-    }
-    protocol, name = None, protocols.AUTO
-    if args.protocol != protocols.AUTO:
+    given = {field: getattr(args, f"protocol.{field}") for field in FIELDS}
+    overrides = {field: text for field, text in given.items() if text is not None}
+    if args.protocol == protocols.AUTO:
+        Protocol.load("quick", overrides)  # any protocol tells whether the overrides are valid
+        protocol, name = None, protocols.AUTO
+    else:
         protocol = Protocol.load(args.protocol, overrides)
         name = protocol.title(args.protocol, overrides)
-    else:
-        Protocol.load("quick", overrides)  # any protocol tells whether the overrides are valid
-    placed = ("device", "devices", "num_nodes", "strategy")
-    asked = ("models", "dataset", "executor", "jobs", "timeout", "checkpoint_seconds")
     return SweepConfig(
         protocol=protocol,
         protocol_name=name,
         overrides=overrides,
-        placement=Placement(**{option: options[option] for option in placed}),
-        seeds=_seeds(args.seeds),
-        **{option: getattr(args, option) for option in (*asked, "force", "results", "data_dir")},
+        placement=Placement(**_values(Placement, args)),
+        **_values(SweepConfig, args),
     )
+
+
+def _values(kind: type, args: Namespace) -> dict[str, Any]:
+    """The values of the fields that are options."""
+    return {f.name: getattr(args, f.name) for f in fields(kind) if f.name in _OPTIONS}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -107,37 +107,28 @@ def _executor(config: "SweepConfig") -> "Executor":
 
     options = RunOptions(
         config.data_dir,
-        jobs=config.jobs or 1,
+        jobs=config.jobs or 0,
+        timeout=config.timeout,
         checkpoint_seconds=config.checkpoint_seconds,
         progress_bar=sys.stdout.isatty(),
     )
     if config.executor == "local":
         from benchmarks.execution.local import LocalExecutor
 
-        return LocalExecutor(options, config.timeout)
+        return LocalExecutor(options)
     from benchmarks.execution.ray import RayExecutor
 
-    executor = RayExecutor(options, config.placement.device, config.jobs, config.timeout)
+    executor = RayExecutor(options, config.placement.device)
     print(executor)
     return executor
-
-
-def peers(args: Namespace) -> int:
-    from benchmarks.studies.peers import study
-
-    device = environment.resolve_device(args.device)
-    folder = args.results / "studies" / "peers"
-    check_writable(folder)
-    print(study.run(folder, device, args.force, args.data_dir, args.models))
-    print(f"written to {folder}")
-    return 0
 
 
 def study(args: Namespace) -> int:
     device = environment.resolve_device(args.device)
     folder = args.results / "studies" / args.study
     check_writable(folder)
-    print(studies.load(args.study).run(folder, device, args.force, args.data_dir))
+    models = {"models": args.models} if args.verb == "peers" else {}
+    print(studies.load(args.study).run(folder, device, args.force, args.data_dir, **models))
     print(f"written to {folder}")
     return 0
 
@@ -168,7 +159,7 @@ def execute(args: Namespace) -> int:
         "data": data,
         "run": run,
         "study": study,
-        "peers": peers,
+        "peers": study,
         "report": rebuild,
     }
     return verbs[args.verb](args)

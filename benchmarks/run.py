@@ -7,7 +7,6 @@ from functools import partial
 from itertools import islice
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, seed_everything
@@ -28,7 +27,7 @@ from benchmarks.training.callbacks.fit_timer import FitTimer
 from benchmarks.training.callbacks.peak_memory import PeakMemory, memory_in_use
 from benchmarks.training.callbacks.rank_state import RankState
 from benchmarks.training.callbacks.stop_signal import StopSignal
-from benchmarks.training.checkpoint_file import CheckpointFile, Content, weights_digest
+from benchmarks.training.checkpoint_file import CheckpointFile, weights_digest
 from benchmarks.training.compilation import compile_net
 from benchmarks.training.initialisation import initialise
 from benchmarks.training.training import Training, group_size, serve
@@ -71,138 +70,127 @@ def train(
     dataset = datamodules.load(spec.dataset, options.data_dir)
     if data_digest(dataset) != spec.data_digest:
         raise DataError(f"{spec.dataset} in {options.data_dir} is not what the run was planned for")
-    data = serve(dataset, device, spec.protocol, spec.seed)
     file = CheckpointFile(checkpoint) if checkpoint and previous is None else None
-    saved = file.find() if file else None
+    run = _Run(
+        spec,
+        options,
+        dataset,
+        data=serve(dataset, device, spec.protocol, spec.seed),
+        reference=_reference_examples_per_sec(device),
+        memory_before=memory_before,
+        file=file,
+        decided_at=decided_at or imported_at,
+        imported_at=imported_at,
+    )
+    content = file.find() if file else None
+    saved = content["run"] if content else None
+    del content  # CheckpointFile frees it once it is loaded
     size = _first_size(spec, saved, previous)
-    reference = _reference_examples_per_sec(device)
     while True:
-        memory = PeakMemory(device, memory_before)
-        progress = _Progress(spec, options, checkpoint, memory)
-        attempt = _Attempt(spec, dataset, data, size, reference)
         try:
-            parts = attempt.time(previous) if previous else attempt.run(file, saved, progress)
-            break
+            return run.time_again(previous, size) if previous else run.train(saved, size)
         except Exception as error:
             can_split = spec.placement.strategy != DDP and size > 1
             if not (can_split and out_of_memory.is_out_of_memory(error)):
                 raise
-        # These hold the net and the optimizer's state.
-        del memory, progress, attempt
-        data.trainer = None
+        run.data.trainer = None  # it holds the net and the optimizer's state
         out_of_memory.free(device)
         size, saved = ceil(size / 2), None
         print(
             f"\nbenchmarks: {spec.title}: out of memory; trained in micro-batches of {size}",
             file=sys.stderr,
         )
-    parts["speed"] = replace(parts["speed"], inputs=spec.timing_inputs(options))
-    if previous:
-        return replace(previous, finished_at=now(), **parts)
-    decided_at = decided_at or imported_at
-    # A run that was stopped after its last step takes no step when it resumes.
-    first_step_at = progress.clock.first_step_at
-    resources = replace(
-        parts["resources"],
-        import_seconds=imported_at - decided_at,
-        first_step_seconds=None if first_step_at is None else first_step_at - decided_at,
-        micro_batches=ceil(spec.protocol.batch_size / size),
-    )
-    return RunRecord.of(
-        spec,
-        **(parts | {"resources": resources}),
-        setup={"train_examples": len(data.train_batches.labels), "data_source": dataset.source},
-    )
 
 
-def _first_size(spec: RunSpec, saved: Content | None, previous: RunRecord | None) -> int:
+def _first_size(spec: RunSpec, saved: dict[str, int] | None, previous: RunRecord | None) -> int:
     """Examples that pass the net at once in the first attempt."""
-    batch_size = spec.protocol.batch_size
-    if previous:
-        return ceil(batch_size / previous.resources.micro_batches)
-    return (saved["run"]["micro_batch_size"] if saved else None) or batch_size
+    if saved:
+        return saved["micro_batch_size"]
+    return ceil(spec.protocol.batch_size / (previous.resources.micro_batches if previous else 1))
 
 
 def _reference_examples_per_sec(device: torch.device) -> float:
     return ddp.total(calibration.reference_examples_per_sec(device))
 
 
-class _Progress:
-    """The callbacks of a training."""
-
-    def __init__(
-        self, spec: RunSpec, options: RunOptions, checkpoint: Path | None, memory: PeakMemory
-    ) -> None:
-        self.clock, self.timer, self.memory = TrainingClock(), FitTimer(), memory
-        watch, stop = DivergenceWatch(), StopSignal(is_caught=checkpoint is not None)
-        self.checkpoints = Checkpoints(
-            checkpoint,
-            options.checkpoint_seconds,
-            stop=stop,
-            watch=watch,
-            clocks=(self.clock, self.timer),
-            jobs=options.jobs,
-        )
-        self.callbacks: list[Callback] = [self.clock, watch, self.timer, memory, RankState(), stop]
-        self.callbacks.append(self.checkpoints)
-        self.shows_steps = options.progress_bar
-
-
 @dataclass(frozen=True)
-class _Attempt:
-    """One attempt at a run, with micro-batches of `size` examples.
+class _Run:
+    """What all attempts at a run share; each has micro-batches of another size.
 
-    `reference` is the rate of the reference workload before the attempt.
+    `reference` is the rate of the reference workload before the first attempt.
     """
 
     spec: RunSpec
+    options: RunOptions
     dataset: ImageDataset
     data: DeviceResidentDataModule
-    size: int
     reference: float
+    memory_before: int
+    file: CheckpointFile | None
+    decided_at: float
+    imported_at: float
 
-    def run(
-        self, file: CheckpointFile | None, saved: Content | None, progress: _Progress
-    ) -> dict[str, Any]:
-        """Train, test and time the net; returns parts of a record."""
-        training, cost = self._build(initialises=saved is None)
-        compile_seconds = compile_net(training) if self.spec.protocol.compile else None
-        history, scores = _fit_and_test(training, file, saved, progress)
-        scores = replace(scores, weights_digest=weights_digest(training.net))
-        rate, seconds = progress.clock.examples_per_sec, progress.timer.seconds
-        speed, flops_per_example = self._time(training, rate, seconds)
-        examples = len(self.data.train_batches.labels) * self.spec.protocol.epochs
-        return {
-            "scores": scores,
-            "cost": replace(cost, train_flops=flops_per_example * examples),
-            "speed": speed,
-            "resources": Resources(
-                peak_memory_mb=progress.memory.mb,
-                fit_seconds=seconds,
-                compile_seconds=compile_seconds,
-                resumed=progress.checkpoints.resumed,
-                jobs=progress.checkpoints.jobs,
-            ),
-            "environment": self._environment(),
-            "history": history,
+    def train(self, saved: dict[str, int] | None, size: int) -> RunRecord:
+        """Train, test and time the net, from the start or as it was saved."""
+        data, protocol = self.data, self.spec.protocol
+        training, cost, compile_seconds = self._build(size, initialises=saved is None)
+        clock, timer, watch = TrainingClock(), FitTimer(), DivergenceWatch()
+        memory = PeakMemory(data.device, self.memory_before)
+        callbacks = [clock, watch, timer, memory, RankState()]
+        before = saved or {"resumed": -1, "jobs": 0}
+        shared = {
+            "resumed": before["resumed"] + 1,
+            "jobs": max(before["jobs"], self.options.jobs),
+            "micro_batch_size": size,
         }
+        if self.file:
+            stop, seconds = StopSignal(), self.options.checkpoint_seconds
+            saving = Checkpoints(
+                self.file.path, seconds, shared, stop=stop, watch=watch, clocks=(clock, timer)
+            )
+            callbacks += [stop, saving]
+        history, scores = self._fit_and_test(training, saved, callbacks)
+        speed, flops_per_example = self._time(training, clock.examples_per_sec, timer.seconds)
+        examples = len(data.train_batches.labels)
+        # A run that was stopped after its last step takes no step when it resumes.
+        first_step_at = clock.first_step_at
+        return RunRecord.of(
+            self.spec,
+            setup={"train_examples": examples, "data_source": self.dataset.source},
+            scores=scores,
+            cost=replace(cost, train_flops=flops_per_example * examples * protocol.epochs),
+            speed=speed,
+            resources=Resources(
+                peak_memory_mb=memory.mb,
+                fit_seconds=timer.seconds,
+                import_seconds=self.imported_at - self.decided_at,
+                first_step_seconds=None
+                if first_step_at is None
+                else first_step_at - self.decided_at,
+                compile_seconds=compile_seconds,
+                micro_batches=ceil(protocol.batch_size / size),
+                resumed=shared["resumed"],
+                jobs=shared["jobs"],
+            ),
+            environment=self._environment(),
+            history=history,
+        )
 
-    def time(self, previous: RunRecord) -> dict[str, Any]:
-        """Time the net without training it; returns parts of a record."""
-        training, _ = self._build(initialises=True)
-        if self.spec.protocol.compile:
-            compile_net(training)
+    def time_again(self, previous: RunRecord, size: int) -> RunRecord:
+        """Time the net without training it."""
+        training, *_ = self._build(size, initialises=True)
         rate, seconds = previous.speed.examples_per_sec, previous.resources.fit_seconds
         speed, _ = self._time(training, rate or 1.0, seconds or 1.0, from_slices=True)
         here = self._environment()
-        timed_again = f"{now()}, commit {here.commit}"
-        return {
-            "speed": replace(speed, timed_again=timed_again),
-            "environment": replace(here, commit=previous.environment.commit),
-        }
+        return replace(
+            previous,
+            finished_at=now(),
+            speed=replace(speed, timed_again=f"{now()}, commit {here.commit}"),
+            environment=replace(here, commit=previous.environment.commit),
+        )
 
-    def _build(self, initialises: bool) -> tuple[Training, Cost]:
-        """The net, ready to be trained, and its cost."""
+    def _build(self, size: int, initialises: bool) -> tuple[Training, Cost, float | None]:
+        """The net, ready to be trained, its cost, and the seconds of its compilation."""
         spec, dataset, data, protocol = self.spec, self.dataset, self.data, self.spec.protocol
         seed_everything(spec.seed, verbose=False)
         data.rank_slice = slice(None)  # all ranks initialise from the same examples
@@ -227,10 +215,39 @@ class _Attempt:
             len(dataset.classes),
             protocol,
             data,
-            micro_batch_size=None if self.size == protocol.batch_size else self.size,
+            micro_batch_size=None if size == protocol.batch_size else size,
             options=partial(ddp.trainer_options, spec),
         )
-        return training, Cost(parameters=cost.parameters, macs=cost.macs)
+        compile_seconds = compile_net(training) if protocol.compile else None
+        return training, Cost(parameters=cost.parameters, macs=cost.macs), compile_seconds
+
+    def _fit_and_test(
+        self, training: Training, saved: dict[str, int] | None, callbacks: list[Callback]
+    ) -> tuple[list[dict[str, float]], Scores]:
+        """The history of the training, and the scores on the test set or the held-out examples."""
+        data, file, shows_steps = self.data, self.file, self.options.progress_bar
+        module = training.module()
+        if shows_steps:
+            every = ceil(10 / data.group_size)  # Lightning's bar counts a group as one batch
+            callbacks = [*callbacks, TQDMProgressBar(refresh_rate=every, process_position=1)]
+        trainer = training.trainer(
+            max_epochs=training.protocol.epochs,
+            plugins=[file] if file else [],
+            callbacks=callbacks,
+            enable_checkpointing=file is not None,
+            enable_progress_bar=shows_steps,
+        )
+        trainer.fit(module, datamodule=data, ckpt_path=file.path if file and saved else None)
+        (scores,) = trainer.test(module, datamodule=data, verbose=False)
+        loops.release_optimizer(trainer)
+        split = "validation" if training.protocol.validation_examples else "test"
+        last_epoch = module.history[-1]
+        return module.history, Scores(
+            loss=last_epoch["loss"],
+            train_accuracy=last_epoch["train_accuracy"],
+            weights_digest=weights_digest(training.net),
+            **{name.replace("test", split): score for name, score in scores.items()},
+        )
 
     def _time(
         self, training: Training, rate: float, fit_seconds: float, from_slices: bool = False
@@ -259,35 +276,9 @@ class _Attempt:
             flops_per_sec=flops_per_example * rate,
             utilisation=flops_per_example * rate / ddp.total(peak),
             samples=timings.summary(),
+            inputs=self.spec.timing_inputs(self.options),
         )
         return speed, flops_per_example
 
     def _environment(self) -> Environment:
-        ranks = self.spec.placement.ranks
-        return Environment(**environment.describe(self.data.device, ranks))
-
-
-def _fit_and_test(
-    training: Training, file: CheckpointFile | None, saved: Content | None, progress: _Progress
-) -> tuple[list[dict[str, float]], Scores]:
-    """The history of the training, and the scores on the test set or the held-out examples."""
-    protocol, data = training.protocol, training.data
-    module = training.module()
-    every = ceil(10 / data.group_size)  # Lightning's bar counts a group as one batch
-    bars = [TQDMProgressBar(refresh_rate=every, process_position=1)] if progress.shows_steps else []
-    trainer = training.trainer(
-        max_epochs=protocol.epochs,
-        plugins=[file] if file else [],
-        callbacks=[*progress.callbacks, *bars],
-        enable_progress_bar=progress.shows_steps,
-    )
-    trainer.fit(module, datamodule=data, ckpt_path=file.path if file and saved else None)
-    (scores,) = trainer.test(module, datamodule=data, verbose=False)
-    loops.release_optimizer(trainer)
-    split = "validation" if protocol.validation_examples else "test"
-    last_epoch = module.history[-1]
-    return module.history, Scores(
-        loss=last_epoch["loss"],
-        train_accuracy=last_epoch["train_accuracy"],
-        **{name.replace("test", split): score for name, score in scores.items()},
-    )
+        return Environment(**environment.describe(self.data.device, self.spec.placement.ranks))

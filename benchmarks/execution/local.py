@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from multiprocessing import connection, forkserver
@@ -28,18 +29,17 @@ from lit_models import ModelError
 
 
 class LocalExecutor:
-    """Runs as processes of this machine, the threads divided among them.
+    """Runs as processes of this machine, by default one at a time, sharing PyTorch's threads."""
 
-    Args:
-        options: of every run; `threads` 0: those of PyTorch, divided among the jobs.
-        timeout: seconds a run may take before it is killed; None: no limit.
-    """
-
-    def __init__(self, options: RunOptions, timeout: float | None = None) -> None:
-        threads = options.threads or max(1, torch.get_num_threads() // options.jobs)
-        self.jobs, self.timeout = options.jobs, timeout
-        self.shows_steps = options.progress_bar and options.jobs == 1
-        self.options = replace(options, threads=threads, progress_bar=self.shows_steps)
+    def __init__(self, options: RunOptions) -> None:
+        self.jobs = options.jobs or 1
+        self.shows_steps = options.progress_bar and self.jobs == 1
+        self.options = replace(
+            options,
+            jobs=self.jobs,
+            threads=options.threads or max(1, torch.get_num_threads() // self.jobs),
+            progress_bar=self.shows_steps,
+        )
         self._workers: list[_Worker] = []
         self._stopping = False
 
@@ -50,7 +50,7 @@ class LocalExecutor:
         process = context.Process(target=_run, args=(sender, *arguments))
         process.start()
         sender.close()
-        deadline = time.monotonic() + self.timeout if self.timeout else float("inf")
+        deadline = time.monotonic() + (self.options.timeout or float("inf"))
         self._workers.append(_Worker(spec, process, receiver, deadline))
 
     def wait(self, seconds: float) -> list[Outcome]:
@@ -78,16 +78,14 @@ class LocalExecutor:
         self._workers.remove(worker)
         record = None
         if in_time:
-            try:
+            with suppress(EOFError, OSError):  # the process ended before it sent one
                 record = worker.receiver.recv()
-            except (EOFError, OSError):
-                record = None  # the process ended before it sent one
             worker.process.join(processes.SECONDS_TO_EXIT)
         worker.process.kill()
         worker.process.join()
         worker.receiver.close()
         if record is None and not in_time:
-            reason = f"took longer than {self.timeout:g} seconds"
+            reason = f"took longer than {self.options.timeout:g} seconds"
             record = RunRecord.of(worker.spec, status=TIMEOUT, error=reason)
         elif record is None and not self._stopping:
             status = worker.process.exitcode
@@ -115,11 +113,8 @@ def _context() -> Any:
     context.set_forkserver_preload(["benchmarks.run"])
     if context.get_start_method() == "forkserver":
         # A terminal signals all its processes; this one answers for the server.
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        handlers = [signal.signal(number, signal.SIG_IGN) for number in numbers]
-        forkserver.ensure_running()
-        for number, handler in zip(numbers, handlers, strict=True):
-            signal.signal(number, handler)
+        with processes.handling(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
+            forkserver.ensure_running()
     return context
 
 

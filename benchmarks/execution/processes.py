@@ -4,6 +4,9 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 SECONDS_TO_EXIT = 10.0  # for libraries to clean up once a process has sent its outcome
 
@@ -19,6 +22,17 @@ def _exit_with_parent() -> None:
     if parent := multiprocessing.parent_process():
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def handling(handler: Callable[[int, Any], Any] | int, *numbers: int) -> Iterator[None]:
+    """The handler of these signals, in place of the present ones."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, own in before.items():
+            signal.signal(number, own)
 
 
 def was_killed(status: int | None) -> bool:

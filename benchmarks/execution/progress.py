@@ -80,16 +80,9 @@ def outcome(record: RunRecord) -> str:
     if record.status != OK:
         return f"{record.status}: {record.error}"
     scores, speed, resources = record.scores, record.speed, record.resources
-    if scores.validation_accuracy is None:
-        split, accuracy, mean_iou = "test", scores.test_accuracy, scores.test_mean_iou
-    else:
-        split, accuracy, mean_iou = (
-            "validation",
-            scores.validation_accuracy,
-            scores.validation_mean_iou,
-        )
-    parts = [f"{split} accuracy {accuracy:.3f}"]
-    if mean_iou is not None:
+    split = "test" if scores.validation_accuracy is None else "validation"
+    parts = [f"{split} accuracy {getattr(scores, f'{split}_accuracy'):.3f}"]
+    if (mean_iou := getattr(scores, f"{split}_mean_iou")) is not None:
         parts.append(f"mean IoU {mean_iou:.3f}")
     parts += [f"{speed.examples_per_sec:,.0f} examples/sec", f"{resources.fit_seconds:.0f} s"]
     return ", ".join(parts + ["resumed"] * bool(resources.resumed))

@@ -29,6 +29,7 @@ import lit_models
 from benchmarks.errors import UsageError
 from benchmarks.execution.executor import Outcome
 from benchmarks.execution.local import LocalExecutor, last_line
+from benchmarks.execution.processes import handling
 from benchmarks.machine import environment
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import FAILED, KILLED, RunRecord
@@ -52,14 +53,14 @@ class Resources:
     gpus: float
 
     @classmethod
-    def of(cls, nodes: list[dict[str, float]], on_gpu: bool, jobs: int | None) -> "Resources":
+    def of(cls, nodes: list[dict[str, float]], on_gpu: bool, jobs: int) -> "Resources":
         """The resources that fit `jobs` times on the smallest node.
 
         Args:
             nodes: resources of each node, as Ray reports them.
             on_gpu: use only nodes with a GPU, and give each run one, or a part of one if there are
                 more runs than GPUs.
-            jobs: runs at a time on a node; None: one on each GPU, or one without GPUs.
+            jobs: runs at a time on a node; 0: one on each GPU, or one without GPUs.
 
         Raises:
             UsageError: no node fits.
@@ -102,10 +103,8 @@ class RayExecutor:
     resumes elsewhere from its checkpoint, at most `RETRIES` times.
 
     Args:
-        options: of every run; each node decides on threads and jobs.
+        options: of every run; each node decides on threads, and on jobs as `Resources.of` says.
         device: type of device.
-        jobs: runs at a time on a node; None: one on each GPU, or one without GPUs.
-        timeout: seconds a run may take before it is killed; None: no limit.
 
     Raises:
         UsageError: no such cluster, or no node that has the device.
@@ -114,19 +113,12 @@ class RayExecutor:
     shows_steps = False
     options = None  # threads and hardware are known on the node only
 
-    def __init__(
-        self,
-        options: RunOptions,
-        device: str,
-        jobs: int | None = None,
-        timeout: float | None = None,
-    ) -> None:
+    def __init__(self, options: RunOptions, device: str) -> None:
         _connect(os.environ.get("RAY_ADDRESS"))
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        self.resources = Resources.of(nodes, device not in ("cpu", "mps"), jobs)
+        self.resources = Resources.of(nodes, device not in ("cpu", "mps"), options.jobs)
         self.jobs = sum(self.resources.times(node) for node in nodes)
         self._options = replace(options, data_dir=options.data_dir.absolute())
-        self._timeout = timeout
         self._runs: dict[ray.ObjectRef, _Run] = {}
         self._stopping = False
 
@@ -174,7 +166,7 @@ class RayExecutor:
         remote = ray.remote(
             num_cpus=self.resources.cpus, num_gpus=self.resources.gpus, max_retries=0
         )
-        arguments = (run, run.spec.key, self.resources, self._options, self._timeout)
+        arguments = (run, run.spec.key, self.resources, self._options)
         self._runs[remote(_carry_out).remote(*arguments)] = run
 
     def _after_loss(self, run: _Run, reason: str) -> list[Outcome]:
@@ -223,9 +215,7 @@ def _knock(address: str) -> None:
         socket.create_connection((where.hostname, where.port), _SECONDS_TO_CONNECT).close()
 
 
-def _carry_out(
-    run: _Run, key: str, resources: Resources, options: RunOptions, timeout: float | None
-) -> RunRecord | None:
+def _carry_out(run: _Run, key: str, resources: Resources, options: RunOptions) -> RunRecord | None:
     """Carry out a run on a worker of Ray, until it ends or is told to stop."""
     spec = replace(run.spec)  # without the cached key
     if spec.key != key:
@@ -234,15 +224,11 @@ def _carry_out(
     here = ray.get_runtime_context().get_node_id()
     (node,) = (node["Resources"] for node in ray.nodes() if node["NodeID"] == here)
     threads = min(torch.get_num_threads(), max(1, int(resources.cpus)))
-    options = replace(options, jobs=resources.times(node), threads=threads)
-    executor = LocalExecutor(options, timeout)
+    executor = LocalExecutor(replace(options, jobs=resources.times(node), threads=threads))
     # Ray cancels a task by an interrupt.
-    handler = signal.signal(signal.SIGINT, lambda number, frame: executor.stop())
-    try:
+    with handling(lambda number, frame: executor.stop(), signal.SIGINT):
         executor.start(spec, run.checkpoint, run.previous)
         while not (ended := executor.wait(_TICK)):
             pass
-    finally:
-        signal.signal(signal.SIGINT, handler)
     ((_, record),) = ended
     return record

@@ -3,11 +3,13 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 from filelock import FileLock, Timeout
 
 from benchmarks.execution.executor import Executor
+from benchmarks.execution.processes import handling
 from benchmarks.execution.progress import Progress, outcome
 from benchmarks.planning.fingerprint import difference
 from benchmarks.planning.plan import RunSpec
@@ -22,21 +24,15 @@ class Interrupted(KeyboardInterrupt):
     """A signal stopped the sweep in order: every run in progress is saved."""
 
 
+@dataclass(frozen=True)
 class _Run:
-    """A run to be carried out.
+    """A run to be carried out."""
 
-    Args:
-        spec: the run.
-        store: keeps its record.
-        trained: the record of a training whose speeds alone are out of date.
-        why: says why the run is not cached.
-    """
-
-    def __init__(
-        self, spec: RunSpec, store: RecordStore, trained: RunRecord | None, why: str
-    ) -> None:
-        self.spec, self.trained, self.why = spec, trained, why
-        self.lock, self.before = store.lock(spec), store.find(spec)
+    spec: RunSpec
+    lock: FileLock
+    before: RunRecord | None  # when the sweep began
+    trained: RunRecord | None  # a training whose speeds alone are out of date
+    why: str  # says why the run is not cached
 
 
 def sweep(
@@ -47,9 +43,6 @@ def sweep(
     A run that another sweep has in hand is awaited, and taken over if that sweep dies.
 
     Args:
-        specs: the plan.
-        store: keeps the records.
-        executor: carries out the runs.
         force: run again, from the start, what has finished.
 
     Returns:
@@ -68,10 +61,9 @@ def sweep(
             print(f"{spec.title}: cached, {outcome(trained)}")
             store.tidy(spec, trained)
             records.append(trained)
-        elif trained:
-            due.append(_Run(spec, store, trained, f"timed again: {changed}"))
         else:
-            due.append(_Run(spec, store, None, _why(store, spec, force)))
+            why = f"timed again: {changed}" if trained else _why(store, spec, force)
+            due.append(_Run(spec, store.lock(spec), store.find(spec), trained, why))
     try:
         titles = [run.spec.title for run in due]
         with Progress(titles, executor.shows_steps) as progress, _signals(executor) as signals:
@@ -99,12 +91,9 @@ def _why(store: RecordStore, spec: RunSpec, force: bool) -> str:
     if force:
         return "again: forced"
     if last.setup.key != spec.key:
-        changed = difference(last.setup.inputs, spec.training_inputs)
-        return (
-            f"again: {changed}"
-            if last.setup.inputs
-            else "again: an older version made the last record"
-        )
+        known = last.setup.inputs
+        changed = difference(known, spec.training_inputs) if known else ""
+        return f"again: {changed or 'an older version made the last record'}"
     if last.status != OK:
         return f"again: {last.status} before"
     return "again: the last record is of another results folder"
@@ -137,8 +126,7 @@ def _carry_out(
                 record = store.find(run.spec)
                 if record is not None and record != run.before:
                     run.lock.release()
-                    text = f"finished by another sweep, {outcome(record)}"
-                    progress.ended(run.spec.title, text)
+                    progress.ended(run.spec.title, f"finished by another sweep, {outcome(record)}")
                     yield record
                     continue
                 if force:
@@ -195,10 +183,5 @@ def _signals(executor: Executor) -> Iterator[list[int]]:
         if len(came) > 1:
             raise KeyboardInterrupt
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    handlers = [signal.signal(number, on_signal) for number in numbers]
-    try:
+    with handling(on_signal, signal.SIGINT, signal.SIGTERM):
         yield came
-    finally:
-        for number, handler in zip(numbers, handlers, strict=True):
-            signal.signal(number, handler)

@@ -45,11 +45,6 @@ def package_digest(name: str) -> str:
 
 def imported_digest(names: Iterable[str], package: str = "lit_models") -> str:
     """The hash of modules, and of whatever they import of `lit_models` and of `package`."""
-    return _imported_digest(tuple(names), package)
-
-
-@cache
-def _imported_digest(names: tuple[str, ...], package: str) -> str:
     found: dict[str, str] = {}
     pending = list(names)
     while pending:

@@ -26,46 +26,28 @@ LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How the runs of a sweep are carried out; no accuracy depends on it.
+    """How the runs of a sweep are carried out; no accuracy depends on it."""
 
-    Args:
-        data_dir: folder of datasets.
-        jobs: runs at a time on the machine.
-        threads: threads of each run; 0: not decided yet.
-        checkpoint_seconds: time between two checkpoints within an epoch.
-        progress_bar: show the steps of a run, under the bar of the sweep.
-    """
-
-    data_dir: Path
-    jobs: int = 1
-    threads: int = 0
-    checkpoint_seconds: float = 30.0
-    progress_bar: bool = False
+    data_dir: Path  # of datasets
+    jobs: int = 1  # runs at a time on a machine; 0: the executor decides
+    threads: int = 0  # of each run; 0: the executor decides
+    timeout: float | None = None  # seconds until a run is killed; None: no limit
+    checkpoint_seconds: float = SweepConfig.checkpoint_seconds
+    progress_bar: bool = False  # of the steps of a run, under the bar of the sweep
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run.
-
-    Args:
-        model: name of the net.
-        dataset: name of the dataset.
-        data_digest: hash of the images, the labels and their normalisation.
-        protocol_name: names the folder of results.
-        protocol_digest: hash of the protocol of all models.
-        protocol: the settings of this model.
-        seed: of every random number.
-        placement: devices, resolved.
-    """
+    """One run."""
 
     model: str
     dataset: str
-    data_digest: str
-    protocol_name: str
-    protocol_digest: str
-    protocol: Protocol
-    seed: int
-    placement: Placement
+    data_digest: str  # of the images, the labels and their normalisation
+    protocol_name: str  # names the folder of results
+    protocol_digest: str  # of the protocol of all models
+    protocol: Protocol  # of this model
+    seed: int  # of every random number
+    placement: Placement  # resolved
 
     @cached_property
     def key(self) -> str:
@@ -139,16 +121,16 @@ def plan(config: SweepConfig, dataset: ImageDataset) -> list[RunSpec]:
 
     The seed draws the order of the models, so that no model is always the first, on a cold machine.
     """
-    device = config.placement.device
-    settings = {model: config.settings(model) for model in config.models}
-    for model, own in settings.items():
-        precision: Any = environment.resolve_precision(own.precision, device)
+    settings = {}
+    for model in config.models:
+        own = config.settings(model)
+        precision: Any = environment.resolve_precision(own.precision, config.placement.device)
         settings[model] = replace(own, precision=precision)
     shared: dict[str, Any] = {
         "dataset": dataset.name,
         "data_digest": data_digest(dataset),
         "protocol_name": config.protocol_name,
-        "protocol_digest": digest(_as_json(config.protocol)),
+        "protocol_digest": digest(_as_json(config.recipe)),
         "placement": config.placement,
     }
     return [
@@ -158,8 +140,6 @@ def plan(config: SweepConfig, dataset: ImageDataset) -> list[RunSpec]:
     ]
 
 
-def _as_json(protocol: Protocol | None) -> dict[str, Any]:
+def _as_json(protocol: Protocol) -> dict[str, Any]:
     """A protocol as a record keeps it."""
-    if protocol is None:
-        raise ValueError("the protocol of this sweep is not resolved")
     return asdict(protocol) | {"augmentation": list(protocol.augmentation)}

@@ -111,10 +111,10 @@ class Protocol:
         Raises:
             UsageError: no such protocol, or a file or value that is not valid.
         """
-        path = _find(name)
+        path, content = _read(name)
         overrides = overrides or {}
         given = {known: _parse(text, f"--protocol.{known}") for known, text in overrides.items()}
-        values = _parse(path.read_text(encoding="utf-8"), str(path))
+        values = _parse(content, str(path))
         if not isinstance(values, dict):
             raise UsageError(f"{path} must map the fields of a protocol to values")
         try:
@@ -169,19 +169,16 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def _find(name: str) -> Path:
-    if name in names():
-        return FOLDER / f"{name}.yaml"
-    path = Path(name)
+def _read(name: str) -> tuple[Path, str]:
+    path = FOLDER / f"{name}.yaml" if name in names() else Path(name)
     if path.suffix not in (".yaml", ".yml"):
         raise unknown("protocol", name, [AUTO, *names()])
     if not path.is_file():
         raise UsageError(f"no protocol file {name!r}; the suite has {', '.join(names())}")
     try:
-        path.read_text(encoding="utf-8")
+        return path, path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"protocol file {name!r} cannot be read: {error}") from None
-    return path
 
 
 def _parse(text: str, source: str) -> Any:

@@ -1,11 +1,16 @@
-"""What a person asked for: checked here, in one place, before anything is planned."""
+"""What a person asked for: checked here, in one place, before anything is planned.
 
+Most fields are options of the command line too, and their help and default stand here.
+"""
+
+import os
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import datamodules
-from benchmarks.errors import UsageError, unknown
+from benchmarks.errors import UsageError, check_known
 from benchmarks.planning.protocol import AUTO, Protocol
 from datamodules import ImageDataset
 
@@ -17,32 +22,38 @@ SINGLE_DEVICE, DDP = "single_device", "ddp"
 STRATEGIES = ("auto", SINGLE_DEVICE, DDP)
 
 
+def _option(doc: str, default: Any, **options: Any) -> Any:
+    """A field that is an option, with the arguments of `ArgumentParser.add_argument`."""
+    return field(default=default, metadata={"help": doc, **options})
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    for seed in _names(text):
+        if not seed.isdecimal():
+            raise UsageError(f"seed {seed!r} is not a whole number from 0 to 2**32 - 1")
+    return tuple(dict.fromkeys(map(int, _names(text))))
+
+
 @dataclass(frozen=True)
 class Placement:
-    """The devices of one run.
-
-    Args:
-        device: type of device; `auto` until it is resolved.
-        devices: number of devices on each machine.
-        num_nodes: number of machines.
-        strategy: `single_device` or `ddp`; `auto` until it is resolved.
+    """The devices of one run; `device` and `strategy` are `auto` until they are resolved.
 
     Raises:
         UsageError: an unknown name, or a number below 1.
     """
 
-    device: str = "auto"
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
+    device: str = _option(", ".join(DEVICES), "auto")
+    devices: int = _option("devices of each node for one run", 1, type=int)
+    num_nodes: int = _option("machines for one run", 1, type=int)
+    strategy: str = _option(", ".join(STRATEGIES), "auto")
 
     def __post_init__(self) -> None:
-        for kind, name, known in (
-            ("device", self.device, DEVICES),
-            ("strategy", self.strategy, STRATEGIES),
-        ):
-            if name not in known:
-                raise unknown(kind, name, known)
+        check_known("device", self.device, DEVICES)
+        check_known("strategy", self.strategy, STRATEGIES)
         _check_above_zero(devices=self.devices, num_nodes=self.num_nodes)
 
     @property
@@ -75,50 +86,42 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepConfig:
-    """A sweep as asked for.
+    """A sweep as asked for; `models` may hold wildcards until it is resolved.
 
     Args:
-        models: names or wildcards; names once resolved.
-        dataset: one of `datamodules.NAMES`.
         protocol: the recipe; None: `quick` on a CPU, `standard` on an accelerator.
         protocol_name: names the folder of results.
         overrides: fields of an automatic protocol that are overridden, as YAML text.
         placement: devices of a run.
-        seeds: one run of each model for each.
-        executor: one of `EXECUTORS`.
-        jobs: runs at a time on a machine; None: 1, with ray one a GPU.
-        timeout: seconds a run may take; None: no limit.
-        checkpoint_seconds: time between two checkpoints within an epoch.
-        force: run again what has finished.
-        results: folder of records, tables and plots.
-        data_dir: folder of datasets.
 
     Raises:
         UsageError: a value that cannot be served.
     """
 
-    models: tuple[str, ...]
-    dataset: str
+    models: tuple[str, ...] = _option("all, names, wildcards; by commas", ("all",), type=_names)
+    dataset: str = _option(", ".join(datamodules.NAMES), "fashion_mnist")
     protocol: Protocol | None = None
     protocol_name: str = AUTO
     overrides: dict[str, str] = field(default_factory=dict)
     placement: Placement = field(default_factory=Placement)
-    seeds: tuple[int, ...] = (0,)
-    executor: str = "local"
-    jobs: int | None = None
-    timeout: float | None = None
-    checkpoint_seconds: float = 30.0
-    force: bool = False
-    results: Path = Path("results")
-    data_dir: Path = Path("data")
+    seeds: tuple[int, ...] = _option("whole numbers, by commas; a run for each", (0,), type=_seeds)
+    executor: str = _option(", ".join(EXECUTORS), "local")
+    jobs: int | None = _option(
+        "runs at a time on a machine; by default 1, with ray one a GPU", None, type=int
+    )
+    timeout: float | None = _option("seconds a run may take", None, type=float)
+    checkpoint_seconds: float = _option("between checkpoints within an epoch", 30.0, type=float)
+    force: bool = _option("do again what has finished", False, action="store_true")
+    results: Path = _option("folder, or URL such as s3://bucket/results", Path("results"))
+    data_dir: Path = _option(
+        "folder of datasets", Path(os.environ.get("DATA_DIR", "data")), type=Path
+    )
 
     def __post_init__(self) -> None:
         if not self.models:
             raise UsageError("--models names nothing")
-        if self.dataset not in datamodules.NAMES:
-            raise unknown("dataset", self.dataset, datamodules.NAMES)
-        if self.executor not in EXECUTORS:
-            raise unknown("executor", self.executor, EXECUTORS)
+        check_known("dataset", self.dataset, datamodules.NAMES)
+        check_known("executor", self.executor, EXECUTORS)
         if self.executor != "local" and self.placement.ranks > 1:
             raise UsageError("several devices can share a run only with --executor local")
         _check_above_zero(jobs=self.jobs, timeout=self.timeout)
@@ -164,11 +167,16 @@ class SweepConfig:
             self, models=models, protocol=protocol, protocol_name=name, placement=placement
         )
 
-    def settings(self, model: str) -> Protocol:
-        """The settings that one model is trained with."""
+    @property
+    def recipe(self) -> Protocol:
+        """The protocol of a resolved sweep."""
         if self.protocol is None:
             raise ValueError("the protocol of this sweep is not resolved")
-        return self.protocol.for_model(model)
+        return self.protocol
+
+    def settings(self, model: str) -> Protocol:
+        """The settings that one model is trained with."""
+        return self.recipe.for_model(model)
 
     def check_data(self, dataset: ImageDataset) -> None:
         """Check that the models can be trained on these examples.

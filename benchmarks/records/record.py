@@ -6,7 +6,6 @@ Whatever makes a part documents its fields here; a new field is one line. The fl
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -176,24 +175,10 @@ class RunRecord:
             values: fields of the record; fields of `Setup` that the spec does not know, or knows
                 less well, are given as `setup`, a dictionary.
         """
-        settings = json.loads(json.dumps(asdict(spec.protocol)))  # as they will be read back
-        known = {
-            "model": spec.model,
-            "dataset": spec.dataset,
-            "task": spec.task,
-            "protocol": spec.protocol_name,
-            "seed": spec.seed,
-            "devices": spec.placement.devices,
-            "num_nodes": spec.placement.num_nodes,
-            "strategy": spec.placement.strategy,
-            "key": spec.key,
-            "protocol_digest": spec.protocol_digest,
-            "data_digest": spec.data_digest,
-            "settings": settings,
-            "inputs": spec.training_inputs,
-        }
-        shared = {f.name: settings[f.name] for f in fields(Setup) if f.name in settings}
-        setup = Setup(**(shared | known | values.pop("setup", {})))
+        known = spec.training_inputs["protocol"] | vars(spec.placement) | vars(spec)
+        known |= {"task": spec.task, "key": spec.key, "protocol": spec.protocol_name}
+        known |= {"settings": spec.training_inputs["protocol"], "inputs": spec.training_inputs}
+        setup = _known(Setup, known | values.pop("setup", {}))
         environment = values.pop("environment", Environment(device=spec.device))
         return cls(setup=setup, environment=environment, **values)
 
@@ -205,7 +190,12 @@ class RunRecord:
             NewerSchemaError: a later version of this suite wrote it.
             TypeError, ValueError, AttributeError, KeyError: the content is not a record.
         """
-        content = migrate(content)
+        schema = content.get("schema", 1)
+        if schema > SCHEMA:
+            raise NewerSchemaError(f"its schema is {schema}, and this version reads up to {SCHEMA}")
+        if schema == 1:  # it was flat, and had the samples of the loops as `speeds`
+            flat = content | {"samples": content.get("speeds", {})}
+            content = flat | dict.fromkeys(PARTS, flat)
         parts = {name: _known(kind, content[name]) for name, kind in PARTS.items()}
         return _known(cls, content | parts)
 
@@ -221,12 +211,7 @@ class RunRecord:
 
 
 PARTS = {
-    "setup": Setup,
-    "scores": Scores,
-    "cost": Cost,
-    "speed": Speed,
-    "resources": Resources,
-    "environment": Environment,
+    part.__name__.lower(): part for part in (Setup, Scores, Cost, Speed, Resources, Environment)
 }
 
 _NOT_IN_CSV = {"settings", "inputs", "samples", "history", *PARTS}
@@ -239,28 +224,6 @@ COLUMNS = _FIRST + [
     for f in fields(part)
     if f.name not in {*_NOT_IN_CSV, *_FIRST}
 ]
-
-
-def migrate(content: dict[str, Any]) -> dict[str, Any]:
-    """Bring the content of a record to the present schema.
-
-    Raises:
-        NewerSchemaError: a later version of this suite wrote it.
-    """
-    schema = content.get("schema", 1)
-    if schema > SCHEMA:
-        raise NewerSchemaError(f"its schema is {schema}, and this version reads up to {SCHEMA}")
-    return _from_flat(content) if schema == 1 else content
-
-
-def _from_flat(content: dict[str, Any]) -> dict[str, Any]:
-    """Schema 1 was flat, and had the samples of the loops as `speeds`."""
-    content = {**content, "samples": content.get("speeds", {})}
-    parts = {
-        name: {f.name: content[f.name] for f in fields(kind) if f.name in content}
-        for name, kind in PARTS.items()
-    }
-    return content | parts
 
 
 def _known(kind: type, content: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,15 +42,10 @@ def check_writable(folder: Path) -> None:
     Raises:
         UsageError: they cannot.
     """
+    probe = folder / f".probe-{uuid.uuid4().hex}"
     try:
-        if isinstance(folder, Path):
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        else:
-            probe = folder / f".probe-{os.getpid()}"
-            write_atomic(probe, b"")
-            probe.unlink()
+        write_atomic(probe, b"")
+        probe.unlink()
     except OSError as error:
         raise UsageError(f"folder {folder} cannot be written: {reason(error)}") from None
 

@@ -30,25 +30,15 @@ GROUPS_AN_EPOCH, LARGEST_GROUP = 8, 16
 
 @dataclass(frozen=True)
 class Training:
-    """A net and its recipe, for the Trainer and for bare loops alike.
-
-    Args:
-        net: the net.
-        task: classification or segmentation.
-        num_classes: number of classes.
-        protocol: the recipe.
-        data: the examples, on the device of the training.
-        micro_batch_size: examples of a forward pass; None: the whole batch.
-        options: makes the Trainer's options about devices.
-    """
+    """A net and its recipe, for the Trainer and for bare loops alike."""
 
     net: nn.Module
     task: str
     num_classes: int
     protocol: Protocol
-    data: DeviceResidentDataModule
-    micro_batch_size: int | None = None
-    options: Callable[[], dict[str, Any]] = lambda: {"devices": 1}
+    data: DeviceResidentDataModule  # on the device of the training
+    micro_batch_size: int | None = None  # examples of a forward pass; None: the whole batch
+    options: Callable[[], dict[str, Any]] = lambda: {"devices": 1}  # of the Trainer, about devices
 
     @property
     def device(self) -> torch.device:

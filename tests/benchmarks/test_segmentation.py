@@ -28,7 +28,7 @@ class InThisProcess:
 
     jobs, shows_steps = 1, False
 
-    def __init__(self, options, timeout=None):
+    def __init__(self, options):
         self.options = options
         self.ended = []
 

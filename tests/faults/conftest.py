@@ -79,13 +79,12 @@ def run_sweep(specs, image_folder, tmp_path_factory):
         fault: saboteur.Fault | None = None,
         specs=specs,
         force=False,
-        timeout=None,
         **options,
     ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CIFAR10_IMAGES", str(image_folder))
             patch.setattr(local, "_run", partial(saboteur.run, fault))
-            executor = local.LocalExecutor(RunOptions(data_dir, **options), timeout)
+            executor = local.LocalExecutor(RunOptions(data_dir, **options))
             return sweep(specs, RecordStore(results), executor, force)
 
     return run

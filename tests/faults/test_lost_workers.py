@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from benchmarks.execution.sweep import sweep
+from benchmarks.planning.plan import RunOptions
 from benchmarks.records.record import FAILED, KILLED, OK
 from benchmarks.records.store import RecordStore
 from tests.faults.conftest import numbers
@@ -27,7 +28,7 @@ def ray_sweep(image_folder, tmp_path, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
     def run(specs, results):
-        executor = RayExecutor(tmp_path, "cpu", checkpoint_seconds=0.0)
+        executor = RayExecutor(RunOptions(tmp_path, checkpoint_seconds=0.0), "cpu")
         return sweep(specs, RecordStore(results), executor)
 
     return run

@@ -27,60 +27,47 @@ class Checkpoints(Checkpoint):
     All ranks save and stop at the same step; rank 0 writes.
 
     Args:
-        path: the file; None: nothing is saved.
+        path: the file.
         seconds: time between two checkpoints within an epoch.
+        run: goes into each checkpoint under this name.
         stop: tells when to stop.
         watch: checks the losses before they are saved.
         clocks: stand still while a checkpoint is written.
-        jobs: runs that share the machine.
     """
 
     def __init__(
         self,
-        path: Path | None,
+        path: Path,
         seconds: float,
+        run: dict[str, int],
         *,
         stop: StopSignal,
         watch: DivergenceWatch,
         clocks: Iterable[Clock],
-        jobs: int,
     ) -> None:
-        self.path, self.interval = path, seconds
+        self.path, self.interval, self.run = path, seconds, run
         self.stop, self.watch, self.clocks = stop, watch, list(clocks)
-        self.jobs = jobs
-        self.resumed = 0
         self._saved_at = time.monotonic()
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        checkpoint["run"] = {
-            "resumed": self.resumed,
-            "jobs": self.jobs,
-            "micro_batch_size": module.micro_batch_size,
-        }
-
-    def on_load_checkpoint(
-        self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        self.resumed = checkpoint["run"]["resumed"] + 1
-        self.jobs = max(self.jobs, checkpoint["run"]["jobs"])
+        checkpoint["run"] = self.run
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._saved_at = time.monotonic()
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         is_due = self.stop.received or time.monotonic() - self._saved_at >= self.interval
-        is_due = ddp.any_rank(is_due)
-        if is_due and not trainer.is_last_batch:  # the end of the epoch follows at once
+        if (
+            ddp.any_rank(is_due) and not trainer.is_last_batch
+        ):  # the end of the epoch follows at once
             self._save(trainer, module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._save(trainer, module)
 
     def _save(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        if self.path is None:
-            return
         self.watch.check(trainer)
         with ExitStack() as stack:
             for clock in self.clocks:

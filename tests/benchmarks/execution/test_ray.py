@@ -25,18 +25,18 @@ HEAD = {"CPU": 16}
 @pytest.mark.parametrize(
     ("nodes", "on_gpu", "jobs", "share", "times"),
     [
-        ([LAPTOP], False, None, Resources(8, 0), [1]),
+        ([LAPTOP], False, 0, Resources(8, 0), [1]),
         ([LAPTOP], False, 4, Resources(2, 0), [4]),
         ([LAPTOP], False, 3, Resources(2, 0), [4]),
         ([LAPTOP], False, 16, Resources(0.5, 0), [16]),
-        ([GPU_NODE], True, None, Resources(8, 1), [8]),
+        ([GPU_NODE], True, 0, Resources(8, 1), [8]),
         ([GPU_NODE], True, 4, Resources(16, 1), [4]),
         ([GPU_NODE], True, 16, Resources(4, 0.5), [16]),
-        ([GPU_NODE], False, None, Resources(64, 0), [1]),
-        ([HEAD, GPU_NODE, GPU_NODE], True, None, Resources(8, 1), [0, 8, 8]),
-        ([GPU_NODE, {"CPU": 8, "GPU": 2}], True, None, Resources(4, 1), [8, 2]),
-        ([HEAD, GPU_NODE], False, None, Resources(16, 0), [1, 4]),
-        ([{"CPU": 4, "GPU": 8}], True, None, Resources(0.5, 1), [8]),
+        ([GPU_NODE], False, 0, Resources(64, 0), [1]),
+        ([HEAD, GPU_NODE, GPU_NODE], True, 0, Resources(8, 1), [0, 8, 8]),
+        ([GPU_NODE, {"CPU": 8, "GPU": 2}], True, 0, Resources(4, 1), [8, 2]),
+        ([HEAD, GPU_NODE], False, 0, Resources(16, 0), [1, 4]),
+        ([{"CPU": 4, "GPU": 8}], True, 0, Resources(0.5, 1), [8]),
     ],
 )
 def test_nodes_are_filled(nodes, on_gpu, jobs, share, times):
@@ -58,7 +58,7 @@ def test_every_node_that_will_do_has_room_for_the_jobs():
 
 def test_a_cluster_without_the_device_is_refused():
     with pytest.raises(UsageError, match="no node of the Ray cluster has a GPU; --device cpu"):
-        Resources.of([LAPTOP, HEAD], True, None)
+        Resources.of([LAPTOP, HEAD], True, 0)
 
 
 def test_a_cluster_that_is_not_there_is_refused_at_once(tmp_path, monkeypatch):
@@ -70,7 +70,7 @@ def test_a_cluster_that_is_not_there_is_refused_at_once(tmp_path, monkeypatch):
 def test_a_node_with_other_versions_trains_nothing(make_spec, tmp_path):
     run = ray_executor._Run(make_spec(), tmp_path, previous=None)
     options = RunOptions(tmp_path)
-    record = ray_executor._carry_out(run, "another key", Resources(1, 0), options, None)
+    record = ray_executor._carry_out(run, "another key", Resources(1, 0), options)
     assert record.status == FAILED
     assert record.error.startswith("its node has other code")
 
@@ -81,7 +81,7 @@ def test_a_sweep_on_ray_is_the_same_sweep(make_spec, tmp_path, monkeypatch, caps
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     specs = [make_spec(seed=seed) for seed in range(3)]
     executors = {
-        "ray": RayExecutor(RunOptions(tmp_path), "cpu", jobs=2),
+        "ray": RayExecutor(RunOptions(tmp_path, jobs=2), "cpu"),
         "local": LocalExecutor(RunOptions(tmp_path, jobs=2, threads=1)),
     }
     records, lines = {}, {}

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import count
 
 import pytest
 import torch
@@ -112,6 +113,8 @@ def test_interrupted(make_spec, tmp_path, number):
 def carried_out(tmp_path, monkeypatch):
     """Sweeps with an executor that records what is asked of it, and needs no process."""
 
+    years = count(2001)
+
     class Executor:
         jobs, shows_steps = 1, False
         options = RunOptions(tmp_path, jobs=1, threads=2)
@@ -123,6 +126,7 @@ def carried_out(tmp_path, monkeypatch):
             self.asked.append("timing" if previous else "training")
             inputs = spec.timing_inputs(self.options)
             values = {"test_accuracy": 0.5, "examples_per_sec": 1.0, "fit_seconds": 1.0}
+            values["finished_at"] = str(next(years))
             self.ended = [(spec, record_of(spec, **values))]
             self.ended[0] = (spec, _timed(self.ended[0][1], inputs))
 

@@ -83,7 +83,7 @@ def test_only_small_nets_are_trained_by_groups_of_limited_size(make_training):
 @pytest.mark.parametrize("group_size", [1, 2])
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
 def test_no_callback_reads_a_value_back_within_an_epoch(
-    make_training, monkeypatch, micro_batch_size, group_size
+    make_training, monkeypatch, tmp_path, micro_batch_size, group_size
 ):
     monkeypatch.setattr(divergence, "SECONDS", 1e9)
     monkeypatch.setattr(TrainScores, "CAPACITY", 20)  # reduced within the epoch
@@ -91,8 +91,9 @@ def test_no_callback_reads_a_value_back_within_an_epoch(
     training = make_training(lenet(), micro_batch_size, **fields)
     training.data.group_size = group_size
     clock, watch, guarded = TrainingClock(), DivergenceWatch(), Guarded(NoReading())
-    memory, stop = PeakMemory(training.device, before=0), StopSignal(is_caught=False)
-    saving = Checkpoints(None, 1e9, stop=stop, watch=watch, clocks=[clock], jobs=1)
+    memory, stop = PeakMemory(training.device, before=0), StopSignal()
+    path = tmp_path / "saved.ckpt"
+    saving = Checkpoints(path, 1e9, {}, stop=stop, watch=watch, clocks=[clock])
     callbacks = [clock, watch, memory, stop, saving, guarded]
     trainer = training.trainer(max_epochs=2, callbacks=callbacks, enable_progress_bar=False)
     trainer.fit(training.module(), datamodule=training.data)
