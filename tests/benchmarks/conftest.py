@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from benchmarks.execution import local
 from benchmarks.machine import accelerator as accelerators
 from benchmarks.measurement import calibration, loop_timings
 from benchmarks.planning.plan import plan
@@ -13,6 +14,14 @@ from benchmarks.training.training import Training, serve
 from lit_models import CLASSIFICATION
 
 CPU = Placement(device="cpu")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _server_of_processes(image_folder):
+    """Processes of runs inherit the environment in which their server started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CIFAR10_IMAGES", str(image_folder))
+        local._context()
 
 
 @pytest.fixture(autouse=True)
