@@ -14,7 +14,7 @@ from benchmarks import studies
 from benchmarks.errors import UsageError, check_known
 from benchmarks.planning import protocol as protocols
 from benchmarks.planning.protocol import FIELDS, Protocol
-from benchmarks.planning.sweep_config import Placement, SweepConfig
+from benchmarks.planning.sweep_config import DEVICES, Placement, SweepConfig
 from benchmarks.records.storage import open_folder
 
 INTERRUPTED = 130
@@ -104,7 +104,7 @@ def parse(argv: list[str]) -> Namespace:
     if args.verb == "run":
         args.config = _sweep_config(args)
     if "device" in args:
-        Placement(device=args.device)
+        check_known("device", args.device, DEVICES)
     if getattr(args, "study", None) is not None:
         check_known("study", args.study, studies.names())
     if args.verb == "data":
@@ -146,7 +146,7 @@ def main(argv: list[str] | None = None) -> int:
     # SIGTERM interrupts as Ctrl-C does: what has finished is kept and reported.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return commands.execute(args)
+        return commands.VERBS[args.verb](args)
     except commands.FORESEEN as error:
         return _refuse(error)
     except KeyboardInterrupt as interrupt:

@@ -1,4 +1,4 @@
-"""The verbs carried out. Each imports only what it needs."""
+"""The verbs: each returns its exit status, and imports only what it needs."""
 
 import sys
 from argparse import Namespace
@@ -32,21 +32,16 @@ def list_models(args: Namespace) -> int:
 def describe(args: Namespace) -> int:
     from lit_models.analysis import model_summary
 
-    for option in ("image_size", "channels", "classes"):
-        if (value := getattr(args, option)) is not None and value < 1:
-            raise UsageError(f"--{option.replace('_', '-')} must be at least 1")
     if bool(args.model) == args.all:
         raise UsageError("describe takes the name of a model, or --all")
-    published = lit_models.entry(args.model).published if args.model else None
     shape = {"in_channels": 1, "num_classes": 10, "image_size": 224}
-    if published:
+    if args.model and (published := lit_models.entry(args.model).published):
         shape = {name: getattr(published, name) for name in shape}
-    asked = {
-        "in_channels": args.channels,
-        "num_classes": args.classes,
-        "image_size": args.image_size,
-    }
-    shape |= {name: value for name, value in asked.items() if value is not None}
+    for name, option in zip(shape, ("channels", "classes", "image_size"), strict=True):
+        if (value := getattr(args, option)) is not None:
+            if value < 1:
+                raise UsageError(f"--{option.replace('_', '-')} must be at least 1")
+            shape[name] = value
     if args.model:
         print(model_summary.card(args.model, **shape))
         return 0
@@ -151,15 +146,12 @@ def rebuild(args: Namespace) -> int:
     return 0
 
 
-def execute(args: Namespace) -> int:
-    """Carry out the verb; returns the exit status."""
-    verbs = {
-        "list": list_models,
-        "describe": describe,
-        "data": data,
-        "run": run,
-        "study": study,
-        "peers": study,
-        "report": rebuild,
-    }
-    return verbs[args.verb](args)
+VERBS = {
+    "list": list_models,
+    "describe": describe,
+    "data": data,
+    "run": run,
+    "study": study,
+    "peers": study,
+    "report": rebuild,
+}

@@ -207,8 +207,7 @@ class _Run:
             initialise(net, protocol.init, torch.cat([images for images, _ in batches]))
         net = net.to(memory_format=getattr(torch, protocol.memory_format))
         data.rank_slice = ddp.rank_slice()
-        is_distributed = spec.placement.strategy == DDP
-        data.group_size = 1 if is_distributed else group_size(cost.macs, data)
+        data.group_size = 1 if spec.placement.strategy == DDP else group_size(cost.macs, data)
         training = Training(
             net,
             spec.task,

@@ -27,13 +27,7 @@ class Executor(Protocol):
     def options(self) -> RunOptions | None: ...
 
     def start(self, spec: RunSpec, checkpoint: Path, previous: RunRecord | None = None) -> None:
-        """Begin a run, from its checkpoint if there is one.
-
-        Args:
-            spec: the run.
-            checkpoint: the file of its checkpoint.
-            previous: the record of the same training, which is then only timed again.
-        """
+        """Begin a run, from its checkpoint if that exists; see `benchmarks.run.train`."""
 
     def wait(self, seconds: float) -> Iterable[Outcome]:
         """The runs that have ended, at the latest after so many seconds; None: no record."""

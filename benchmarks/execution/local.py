@@ -84,16 +84,14 @@ class LocalExecutor:
         worker.process.kill()
         worker.process.join()
         worker.receiver.close()
-        if record is None and not in_time:
+        if not in_time:
             reason = f"took longer than {self.options.timeout:g} seconds"
-            record = RunRecord.of(worker.spec, status=TIMEOUT, error=reason)
-        elif record is None and not self._stopping:
+            return RunRecord.of(worker.spec, status=TIMEOUT, error=reason)
+        if record is None and not self._stopping:
             status = worker.process.exitcode
-            record = RunRecord.of(
-                worker.spec,
-                status=KILLED if processes.was_killed(status) else FAILED,
-                error=f"its process {processes.cause_of_death(status)}",
-            )
+            kind = KILLED if processes.was_killed(status) else FAILED
+            reason = f"its process {processes.cause_of_death(status)}"
+            return RunRecord.of(worker.spec, status=kind, error=reason)
         return record
 
 

@@ -1,13 +1,8 @@
 """Runs on a Ray cluster: the one `RAY_ADDRESS` names, or else one of this machine for the sweep.
 
 A task on a worker of Ray carries out a run with a local executor: the run has a process of its own,
-observes the timeout, and ends in the same ways as on this machine.
-
-Every node needs the libraries of this project, and the datasets in the same `DATA_DIR`, or
-permission to fetch them. Ray ships the driver's code; packages with a user's own models must be
-installed. Checkpoints lie where the driver's results are: in a folder that all nodes share, or at
-a URL. Without shared storage the results are the same, but a run whose node dies restarts from
-scratch.
+observes the timeout, and ends in the same ways as on this machine. docs/clusters.md says what the
+nodes need.
 """
 
 import os
