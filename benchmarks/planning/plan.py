@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ class RunSpec:
             "seed": self.seed,
             "device": placement.device,
             "ranks": f"{placement.strategy} {placement.num_nodes} x {placement.devices}",
-            "versions": {name: version(name) for name in LIBRARIES},
+            "versions": _versions(),
         }
 
     def timing_inputs(self, options: RunOptions | None) -> dict[str, Any]:
@@ -109,6 +109,11 @@ class RunSpec:
     @property
     def title(self) -> str:
         return f"{self.model} (seed {self.seed})"
+
+
+@cache  # finding them takes milliseconds, and a plan may have a thousand runs
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
 
 
 def data_digest(dataset: ImageDataset) -> str:
