@@ -13,7 +13,9 @@ from tests.conftest import ROOT
 
 def make(*arguments, **environment):
     command = ["make", "--no-print-directory", *map(str, arguments)]
-    variables = {**os.environ, "PYTHON": sys.executable, **environment}
+    # The make that may run these tests hands its variables on.
+    own = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "ARGS"}
+    variables = {**own, "PYTHON": sys.executable, **environment}
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
 
 
