@@ -138,7 +138,7 @@ class _Run:
         memory = PeakMemory(data.device, self.memory_before)
         callbacks = [clock, watch, timer, memory, RankState()]
         before = saved or {"resumed": -1, "jobs": 0}
-        shared = {
+        notes = {
             "resumed": before["resumed"] + 1,
             "jobs": max(before["jobs"], self.options.jobs),
             "micro_batch_size": size,
@@ -146,7 +146,7 @@ class _Run:
         if self.file:
             stop, seconds = StopSignal(), self.options.checkpoint_seconds
             saving = Checkpoints(
-                self.file.path, seconds, shared, stop=stop, watch=watch, clocks=(clock, timer)
+                self.file.path, seconds, notes, stop=stop, watch=watch, clocks=(clock, timer)
             )
             callbacks += [stop, saving]
         history, scores = self._fit_and_test(training, saved, callbacks)
@@ -154,6 +154,7 @@ class _Run:
         examples = len(data.train_batches.labels)
         # A run that was stopped after its last step takes no step when it resumes.
         first_step_at = clock.first_step_at
+        first_step_seconds = None if first_step_at is None else first_step_at - self.decided_at
         return RunRecord.of(
             self.spec,
             setup={"train_examples": examples, "data_source": self.dataset.source},
@@ -164,13 +165,11 @@ class _Run:
                 peak_memory_mb=memory.mb,
                 fit_seconds=timer.seconds,
                 import_seconds=self.imported_at - self.decided_at,
-                first_step_seconds=None
-                if first_step_at is None
-                else first_step_at - self.decided_at,
+                first_step_seconds=first_step_seconds,
                 compile_seconds=compile_seconds,
                 micro_batches=ceil(protocol.batch_size / size),
-                resumed=shared["resumed"],
-                jobs=shared["jobs"],
+                resumed=notes["resumed"],
+                jobs=notes["jobs"],
             ),
             environment=self._environment(),
             history=history,
