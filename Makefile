@@ -69,8 +69,9 @@ study: $(READY) ## measure STUDY
 report: $(READY) ## rebuild tables and plots of RESULTS from the records
 	@$(BENCH) report --results '$(RESULTS)'
 
-notebook: $(READY) ## run notebooks/results.ipynb and keep its outputs
-	$(PY) -m jupyter execute --inplace notebooks/results.ipynb
+notebook: $(READY) ## run notebooks/results.ipynb; results/results.ipynb keeps its outputs
+	@mkdir -p results
+	$(PY) -m jupyter execute notebooks/results.ipynb --output=../results/results.ipynb
 
 test: $(READY) ## run the tests; ARGS='-m slow' runs the slow ones
 	$(PY) -m pytest $(ARGS)

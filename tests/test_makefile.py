@@ -115,6 +115,27 @@ def test_a_model_is_found_on_the_path_that_is_given(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_clean_leaves_results_and_data(tmp_path):
+    kept = {tmp_path / "results" / "reference" / "table.md", tmp_path / "data" / "images.npz"}
+    for path in (*kept, tmp_path / ".venv" / "installed"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    done = make("-f", ROOT / "Makefile", "-C", tmp_path, "clean")
+    assert done.returncode == 0, done.stderr
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == kept
+
+
+def test_git_sees_the_shipped_results_alone():
+    own = ["results/a/quick/runs/a.json", "results/results.ipynb"]
+    unseen = ["results/reference/a/quick/weights/a.safetensors", "results/reference/.identity"]
+    shipped = ["results/reference/a/quick/runs/a.json", "results/reference/studies/a/plots/a.png"]
+    command = ["git", "check-ignore", "--no-index", *own, *unseen, *shipped]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 128:
+        pytest.skip("no git repository")
+    assert done.stdout.split() == own + unseen
+
+
 def test_describe():
     done = make("describe", "MODEL=nin")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -34,7 +34,7 @@ COMMAND = r"(?:[A-Z_0-9]+=\S+ )*(?:make|\S*python -m benchmarks) .*"
 def measured(page):
     """The table of a page: the chosen columns of a committed table, by default all."""
     dataset, columns = TABLES[page]
-    text = (ROOT / "results" / dataset / "quick" / "table.md").read_text()
+    text = (ROOT / "results" / "reference" / dataset / "quick" / "table.md").read_text()
     rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
     names = [cell.strip() for cell in rows[0]]
     places = [names.index(name) for name in columns or names]
