@@ -7,9 +7,15 @@ normalisation, no dropout before the last layer, no auxiliary classifiers, pooli
 normalisation after every convolution instead of local response normalisation, convolutions without
 bias, pooling sizes rounded up; the auxiliary classifiers pool smaller windows on maps below 5x5.
 Its 5x5 branch has 5x5 convolutions, unlike torchvision's `googlenet`, which has 3x3.
+
+`googlenet_small` is the net for CIFAR-10 of P. Lippe, "UvA Deep Learning Tutorials", tutorial 5.
+Its deviations: a 3x3 convolution as stem, eight narrow Inception blocks and two poolings, batch
+normalisation after every convolution, no dropout, no auxiliary classifiers; the training protocol
+chooses the initialisation.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +30,10 @@ def conv_relu(in_channels: int, out_channels: int, kernel_size: int, **kwargs) -
 
 
 def conv_norm_relu(
-    in_channels: int, out_channels: int, kernel_size: int, **kwargs
+    in_channels: int, out_channels: int, kernel_size: int, *, bias: bool = False, **kwargs
 ) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size, bias=False, **kwargs),
+        nn.Conv2d(in_channels, out_channels, kernel_size, bias=bias, **kwargs),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )
@@ -109,6 +115,33 @@ class GoogLeNet(nn.Module):
         return self.classifier(self.features(x))
 
 
+class GoogLeNetSmall(nn.Module):
+    """A 3x3 stem and eight narrow Inception blocks for small images; works at any image size."""
+
+    def __init__(self, in_channels: int = 3, num_classes: int = 10, image_size: int = 32) -> None:
+        super().__init__()
+        conv = partial(conv_norm_relu, bias=True)
+        self.features = nn.Sequential(
+            conv(in_channels, 64, 3, padding=1),  # (N, 64, 32, 32)
+            Inception(64, 16, (32, 32), (16, 8), 8, conv=conv),
+            Inception(64, 24, (32, 48), (16, 12), 12, conv=conv),
+            nn.MaxPool2d(kernel_size=3, stride=2, padding=1),  # (N, 96, 16, 16)
+            Inception(96, 24, (32, 48), (16, 12), 12, conv=conv),
+            Inception(96, 16, (32, 48), (16, 16), 16, conv=conv),
+            Inception(96, 16, (32, 48), (16, 16), 16, conv=conv),
+            Inception(96, 32, (32, 48), (16, 24), 24, conv=conv),
+            nn.MaxPool2d(kernel_size=3, stride=2, padding=1),  # (N, 128, 8, 8)
+            Inception(128, 32, (48, 64), (16, 16), 16, conv=conv),
+            Inception(128, 32, (48, 64), (16, 16), 16, conv=conv),
+        )
+        self.classifier = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, num_classes)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x))
+
+
 class GoogLeNetBN(nn.Module):
     """GoogLeNet with batch normalisation and two auxiliary classifiers.
 
@@ -182,3 +215,12 @@ def googlenet(**kwargs) -> GoogLeNet:
 def googlenet_bn(**kwargs) -> GoogLeNetBN:
     """GoogLeNet with batch normalisation and both auxiliary classifiers."""
     return GoogLeNetBN(**kwargs)
+
+
+@register(
+    min_size=8,
+    published=Published("UvA tutorial 5, GoogleNet", 260_650, num_classes=10, image_size=32),
+)
+def googlenet_small(**kwargs) -> GoogLeNetSmall:
+    """GoogLeNet for 32 px with eight narrow blocks, as in the UvA tutorial."""
+    return GoogLeNetSmall(**kwargs)

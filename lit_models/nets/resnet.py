@@ -38,7 +38,8 @@ class Variant:
         zero_init_last: initialise the last normalisation of each block with weight zero, so each
             block starts as its shortcut (Goyal et al., 2017, 5.1).
         bias: give the convolutions a bias.
-        shortcut_norm: batch normalisation follows a 1x1 convolution in a shortcut.
+        shortcut_norm: batch normalisation follows a 1x1 convolution in a shortcut, which has a bias
+            otherwise.
     """
 
     shortcut: Shortcut = "B"
@@ -75,7 +76,8 @@ def make_shortcut(
         return nn.Identity()
     if variant.shortcut == "A":
         return ZeroPadShortcut(out_channels - in_channels, stride)
-    conv = nn.Conv2d(in_channels, out_channels, 1, stride, bias=variant.bias)
+    bias = variant.bias or not variant.shortcut_norm
+    conv = nn.Conv2d(in_channels, out_channels, 1, stride, bias=bias)
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels)) if variant.shortcut_norm else conv
 
 

@@ -30,6 +30,8 @@ LARGE = {
     *("densenet121", "resnet101", "resnet101_option_c", "resnet152", "resnext50_32x4d"),
     *("vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "wide_resnet50_2"),
     *("alexnet_227", "unet_wide", *(f"efficientnet_b{scale}" for scale in range(1, 8))),
+    *(f"{kind}{depth}" for kind in ("resnet", "plain") for depth in (44, 56, 110)),
+    *("preact_resnet110",),
 }
 
 

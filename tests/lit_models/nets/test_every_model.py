@@ -19,7 +19,8 @@ EXTRA = 8  # px above the minimum size, so the last maps are larger than one pix
 TRAINED = {
     *("alexnet", "convnet", "densenet", "dilated_fcn", "efficientnet_b0", "fcn", "googlenet"),
     *("googlenet_bn", "lenet", "lenet5_tanh", "nin", "nin_cifar", "resnet18", "unet"),
-    "vgg11_narrow",
+    *("vgg11_narrow", "resnet20", "plain20", "preact_resnet20", "preact_resnet_small"),
+    *("googlenet_small", "densenet_small"),
 }
 
 

@@ -164,6 +164,34 @@ PARTS = {
             ("classifier.2", (10,), 10_250),
         ],
     ),
+    "resnet20": (
+        32,
+        [
+            ("features.3", (16, 32, 32), 2 * 2_304 + 64),
+            ("features.6", (32, 16, 16), 4_608 + 9_216 + 128),
+            ("features.9", (64, 8, 8), 18_432 + 36_864 + 256),
+            ("classifier.2", (10,), 650),
+        ],
+    ),
+    "googlenet_small": (
+        32,
+        [
+            ("features.1", (64, 32, 32), None),
+            ("features.4", (96, 16, 16), None),
+            ("features.9", (128, 8, 8), None),
+            ("classifier.2", (10,), 1_290),
+        ],
+    ),
+    "densenet_small": (
+        32,
+        [
+            ("features.0", (32, 32, 32), 320),
+            ("features.1", (128, 32, 32), None),
+            ("features.4", (160, 16, 16), None),
+            ("features.10", (184, 4, 4), None),
+            ("classifier.2", (10,), 1_850),
+        ],
+    ),
     "resnet18_d2l": (
         96,
         [
