@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from dataclasses import fields
 from difflib import get_close_matches
 from inspect import getdoc
+from pathlib import Path
 from typing import Any, NoReturn
 
 import datamodules
@@ -79,6 +80,10 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
     )
     for field in FIELDS:
         run.add_argument(f"--protocol.{field}", metavar="VALUE", help="overrides this field")
+
+    predict = verb("predict", "classify image files with the weights that a run left")
+    predict.add_argument("record", type=Path, help="runs/<run>.json, or weights/<run>.safetensors")
+    predict.add_argument("images", type=Path, nargs="+", help="image files, and folders of such")
 
     shared = ("device", "force", "results", "data_dir")
     study = verb("study", "measure one question", *shared)

@@ -97,6 +97,20 @@ def run(args: Namespace) -> int:
     return 0 if all(record.status == OK for record in records) else 1
 
 
+def predict(args: Namespace) -> int:
+    from benchmarks import trained
+
+    unreadable = []
+    for prediction in trained.predict(args.record, args.images):
+        if isinstance(prediction, DataError):
+            unreadable.append(str(prediction))
+        else:
+            print(f"{prediction.path}: {prediction.name} {prediction.confidence:.3f}", flush=True)
+    if unreadable:
+        raise DataError("; ".join(unreadable))
+    return 0
+
+
 def _executor(config: "SweepConfig") -> "Executor":
     from benchmarks.planning.plan import RunOptions
 
@@ -105,6 +119,7 @@ def _executor(config: "SweepConfig") -> "Executor":
         jobs=config.jobs or 0,
         timeout=config.timeout,
         checkpoint_seconds=config.checkpoint_seconds,
+        keep_weights=config.keep_weights,
         progress_bar=sys.stdout.isatty(),
     )
     if config.executor == "local":
@@ -151,6 +166,7 @@ VERBS = {
     "describe": describe,
     "data": data,
     "run": run,
+    "predict": predict,
     "study": study,
     "peers": study,
     "report": rebuild,

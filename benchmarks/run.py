@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 
 import torch
@@ -15,22 +15,26 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 import datamodules
 import lit_models
 from benchmarks.machine import environment, process_settings
-from benchmarks.measurement import calibration, flops, loop_timings, loops
+from benchmarks.measurement import calibration, flops, inference, loop_timings, loops
 from benchmarks.planning.plan import RunOptions, RunSpec, data_digest
 from benchmarks.planning.sweep_config import DDP
+from benchmarks.records.artifacts import Predictions, weights_path
 from benchmarks.records.record import Cost, Environment, Resources, RunRecord, Scores, Speed, now
-from benchmarks.training import ddp, out_of_memory
+from benchmarks.training import ddp, out_of_memory, weights
 from benchmarks.training.callbacks.checkpoints import Checkpoints
 from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.callbacks.divergence import DivergenceWatch
+from benchmarks.training.callbacks.evaluation import Evaluations
 from benchmarks.training.callbacks.fit_timer import FitTimer
 from benchmarks.training.callbacks.peak_memory import PeakMemory, memory_in_use
 from benchmarks.training.callbacks.rank_state import RankState
 from benchmarks.training.callbacks.stop_signal import StopSignal
-from benchmarks.training.checkpoint_file import CheckpointFile, weights_digest
+from benchmarks.training.checkpoint_file import CheckpointFile
 from benchmarks.training.compilation import compile_net
 from benchmarks.training.initialisation import initialise
+from benchmarks.training.predictions import predictions_of
 from benchmarks.training.training import Training, group_size, serve
+from benchmarks.training.weights import TrainedNet
 from datamodules import DataError, ImageDataset
 from datamodules.datamodule import DeviceResidentDataModule
 
@@ -136,7 +140,13 @@ class _Run:
         training, cost, compile_seconds = self._build(size, initialises=saved is None)
         clock, timer, watch = TrainingClock(), FitTimer(), DivergenceWatch()
         memory = PeakMemory(data.device, self.memory_before)
+        clocks = (clock, timer)
+        evaluations = Evaluations(
+            protocol.evaluate_every or inf, data, timer, memory=memory, clocks=clocks
+        )
         callbacks = [clock, watch, timer, memory, RankState()]
+        if protocol.evaluate_every is not None:
+            callbacks.append(evaluations)
         before = saved or {"resumed": -1, "jobs": 0}
         notes = {
             "resumed": before["resumed"] + 1,
@@ -146,10 +156,10 @@ class _Run:
         if self.file:
             stop, seconds = StopSignal(), self.options.checkpoint_seconds
             saving = Checkpoints(
-                self.file.path, seconds, notes, stop=stop, watch=watch, clocks=(clock, timer)
+                self.file.path, seconds, notes, stop=stop, watch=watch, clocks=clocks
             )
             callbacks += [stop, saving]
-        history, scores = self._fit_and_test(training, saved, callbacks)
+        history, scores, predictions = self._fit_and_test(training, saved, callbacks)
         speed, flops_per_example = self._time(training, clock.examples_per_sec, timer.seconds)
         examples = len(data.train_batches.labels)
         # A run that was stopped after its last step takes no step when it resumes.
@@ -173,6 +183,8 @@ class _Run:
             ),
             environment=self._environment(),
             history=history,
+            evaluations=evaluations.measured,
+            predictions=predictions,
         )
 
     def time_again(self, previous: RunRecord, size: int) -> RunRecord:
@@ -221,8 +233,11 @@ class _Run:
 
     def _fit_and_test(
         self, training: Training, saved: dict[str, int] | None, callbacks: list[Callback]
-    ) -> tuple[list[dict[str, float]], Scores]:
-        """The history of the training, and the scores on the test set or the held-out examples."""
+    ) -> tuple[list[dict[str, float]], Scores, Predictions]:
+        """The history of the training; scores and predictions on the evaluated examples.
+
+        The evaluated examples are the test set or those held out. The weights are saved.
+        """
         data, file, shows_steps = self.data, self.file, self.options.progress_bar
         module = training.module()
         if shows_steps:
@@ -238,14 +253,23 @@ class _Run:
         trainer.fit(module, datamodule=data, ckpt_path=file.path if file and saved else None)
         (scores,) = trainer.test(module, datamodule=data, verbose=False)
         loops.release_optimizer(trainer)
+        predictions = predictions_of(module, data, self.dataset.classes)
+        digest = weights.digest(training.net)
+        if file and self.options.keep_weights and ddp.rank() == 0:
+            about = TrainedNet.of(self.spec, self.dataset, digest)
+            weights.save(training.net, about, weights_path(file.path))
+            training.net.to(memory_format=getattr(torch, training.protocol.memory_format))
         split = "validation" if training.protocol.validation_examples else "test"
         last_epoch = module.history[-1]
-        return module.history, Scores(
+        all_scores = Scores(
             loss=last_epoch["loss"],
             train_accuracy=last_epoch["train_accuracy"],
-            weights_digest=weights_digest(training.net),
+            weights_digest=digest,
+            predictions_digest=predictions.digest,
+            labels_digest=predictions.labels.digest if predictions.labels else None,
             **{name.replace("test", split): score for name, score in scores.items()},
         )
+        return module.history, all_scores, predictions
 
     def _time(
         self, training: Training, rate: float, fit_seconds: float, from_slices: bool = False
@@ -259,21 +283,27 @@ class _Run:
         reference = (self.reference + after) / 2
         flops_per_example = flops.training_flops(training)
         timings = loop_timings.measure(training, rate, fit_seconds)
+        inferences = inference.measure(training, loop_timings.slice_seconds(fit_seconds))
         rate = timings.medians["loop"] if from_slices else rate
         peak = calibration.peak_flops_per_sec(training.device, training.protocol.precision)
+        samples = timings.summary() | {"inference": loop_timings.summary(inferences.samples)}
         speed = Speed(
             examples_per_sec=rate,
+            examples_per_sec_q1=samples["loop"]["q1"],
+            examples_per_sec_q3=samples["loop"]["q3"],
             step_examples_per_sec=timings.medians["step"],
             loop_efficiency=timings.loop_efficiency,
             bound_by=timings.bound_by,
             textbook_examples_per_sec=timings.medians["textbook"],
             data_examples_per_sec=timings.medians["data"],
+            inference_examples_per_sec=inferences.median,
+            inference_batch_size=inferences.batch_size,
             reference_examples_per_sec=reference,
             reference_drift=abs(after / self.reference - 1),
             relative_speed=rate / reference,
             flops_per_sec=flops_per_example * rate,
             utilisation=flops_per_example * rate / ddp.total(peak),
-            samples=timings.summary(),
+            samples=samples,
             inputs=self.spec.timing_inputs(self.options),
         )
         return speed, flops_per_example

@@ -27,7 +27,8 @@ class DeviceResidentDataModule(L.LightningDataModule):
         image_size: height and width in pixels to which a batch is resized.
         batch_size: examples a batch; the last batch may be smaller.
         seed: with the epoch, determines order and augmentation of the training examples.
-        train_examples: size of the training subset, the same for every seed; None: all.
+        train_examples: size of the training subset; None: all.
+        subset_seed: draws the training subset; None: it is the same for every seed.
         validation_examples: training examples held out to replace the test set.
         normalize: subtract the dataset's mean and divide by its standard deviation.
         augmentation: any of `flip`, `crop` and `cutout`, for training examples.
@@ -45,6 +46,7 @@ class DeviceResidentDataModule(L.LightningDataModule):
         batch_size: int,
         seed: int = 0,
         train_examples: int | None = None,
+        subset_seed: int | None = None,
         validation_examples: int = 0,
         normalize: bool = True,
         augmentation: tuple[str, ...] = (),
@@ -59,7 +61,7 @@ class DeviceResidentDataModule(L.LightningDataModule):
         self._scale = (1 / (255 * std)).view(1, -1, 1, 1).to(device)
         self._shift = (-mean / std).view(1, -1, 1, 1).to(device)
 
-        train, evaluation = _split(dataset, train_examples, validation_examples)
+        train, evaluation = _split(dataset, train_examples, validation_examples, subset_seed)
         loader = partial(
             DeviceLoader, batch_size=batch_size, prepare=self._prepare, memory_format=memory_format
         )
@@ -116,7 +118,10 @@ class DeviceResidentDataModule(L.LightningDataModule):
 
 
 def _split(
-    dataset: ImageDataset, train_examples: int | None, validation_examples: int
+    dataset: ImageDataset,
+    train_examples: int | None,
+    validation_examples: int,
+    subset_seed: int | None,
 ) -> tuple[Batch, Batch]:
     """The training examples, and the held-out examples or else the test set."""
     images, labels = dataset.train_images, dataset.train_labels
@@ -127,9 +132,12 @@ def _split(
             f"{count:,} training and {validation_examples:,} validation examples requested, "
             f"but {dataset.name} has {len(labels):,}"
         )
-    # One order for all seeds, so that every run trains on, and holds out, the same examples.
+    # One order for all seeds, so that every run holds out the same examples.
     order = torch.randperm(len(labels), generator=generator(SUBSET))
-    held_out, chosen = order[:validation_examples], order[validation_examples:][:count]
+    held_out, others = order[:validation_examples], order[validation_examples:]
+    if subset_seed is not None:
+        others = others[torch.randperm(available, generator=generator(SUBSET, subset_seed))]
+    chosen = others[:count]
     train = images[chosen], labels[chosen]
     if validation_examples:
         return train, (images[held_out], labels[held_out])

@@ -68,6 +68,11 @@ class DeviceLoader:
         """Examples of an epoch's batch number `index` over all ranks."""
         return min(self.batch_size, len(self.labels) - index * self.batch_size)
 
+    def served_indices(self) -> Tensor:
+        """Which examples an epoch serves to this rank, in order, if it is not shuffled."""
+        batches = torch.arange(len(self.labels)).split(self.batch_size)
+        return torch.cat([batch[self.rank_slice] for batch in batches])
+
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch_size)
 

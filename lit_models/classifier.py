@@ -63,7 +63,8 @@ class LitClassifier(L.LightningModule):
     """Trains a net that returns logits with cross-entropy (see `forward_loss`).
 
     `history` gets one entry per epoch: loss (nats) and accuracy of the training examples, each
-    counted once, from the training steps' own outputs. Testing logs `test_accuracy`.
+    counted once, from the training steps' own outputs. Testing logs `test_accuracy` and fills
+    `predictions`: for each batch, the predicted classes and the softmax of each.
 
     The module steps the optimizer itself (manual optimization). This saves much of the Trainer
     loop's overhead for small nets and permits micro-batches.
@@ -98,6 +99,7 @@ class LitClassifier(L.LightningModule):
         test_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.test_metrics = MetricCollection({"test_accuracy": test_accuracy}, compute_groups=False)
         self.history: list[dict[str, float]] = []
+        self.predictions: list[tuple[Tensor, Tensor]] = []
 
     def __setattr__(self, name: str, value: object) -> None:
         # The Trainer sets this attribute for every hook, tens of times a step. nn.Module's method
@@ -157,10 +159,19 @@ class LitClassifier(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history[:] = checkpoint["history"]
 
+    def on_test_epoch_start(self) -> None:
+        self.predictions.clear()
+
     def test_step(self, batch: Batch, batch_index: int) -> None:
         images, labels = batch
         if len(labels):
-            self.test_metrics.update(self(images), labels)
+            logits = self(images)
+            self.test_metrics.update(logits, labels)
+            self.keep_predictions(logits, labels)
+
+    def keep_predictions(self, logits: Tensor, labels: Tensor) -> None:
+        confidence, predicted = logits.float().softmax(1).max(1)
+        self.predictions.append((predicted, confidence))
 
     def on_test_epoch_end(self) -> None:
         self.log_dict(self.test_metrics.compute())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ LOOPS = {
     "data": loops.data_loop,
 }
 
-Summary = dict[str, float | list[float]]
+Summary = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,7 @@ def measure(training: Training, examples_per_sec: float, fit_seconds: float) -> 
     others, and the other loops alone on its slice of every batch; the rates of these are summed
     over the ranks. Loop efficiency then includes the cost of exchanging gradients.
     """
-    seconds = min(SLICE_SECONDS, fit_seconds / SLICES_A_TRAINING)
-    steps = steps_in(seconds, examples_per_sec, training.protocol.batch_size)
+    steps = steps_in(slice_seconds(fit_seconds), examples_per_sec, training.protocol.batch_size)
     steps = ddp.broadcast(steps)
     turns = {
         name: partial(loop, training.with_negligible_updates(), steps)
@@ -82,6 +82,11 @@ def measure(training: Training, examples_per_sec: float, fit_seconds: float) -> 
             by_rank = ddp.gather(samples[name])
             samples[name] = [sum(rates) for rates in zip(*by_rank, strict=True)]
     return LoopTimings(samples)
+
+
+def slice_seconds(fit_seconds: float) -> float:
+    """Seconds of one slice, by those of the training."""
+    return min(SLICE_SECONDS, fit_seconds / SLICES_A_TRAINING)
 
 
 def steps_in(seconds: float, examples_per_sec: float, batch_size: int) -> int:
@@ -104,6 +109,6 @@ def ratios(samples: Mapping[str, list[float]], name: str, other: str) -> list[fl
 
 
 def summary(samples: list[float]) -> Summary:
-    """Median, interquartile range and the samples themselves."""
-    iqr = float(np.subtract(*np.quantile(samples, (0.75, 0.25))))
-    return {"median": median(samples), "iqr": iqr, "samples": samples}
+    """Median, quartiles and the samples themselves."""
+    q1, q3 = map(float, np.quantile(samples, (0.25, 0.75)))
+    return {"median": median(samples), "q1": q1, "q3": q3, "iqr": q3 - q1, "samples": samples}

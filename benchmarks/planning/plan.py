@@ -33,6 +33,7 @@ class RunOptions:
     threads: int = 0  # of each run; 0: the executor decides
     timeout: float | None = None  # seconds until a run is killed; None: no limit
     checkpoint_seconds: float = SweepConfig.checkpoint_seconds
+    keep_weights: bool = SweepConfig.keep_weights
     progress_bar: bool = False  # of the steps of a run, under the bar of the sweep
 
 

@@ -51,7 +51,12 @@ class Protocol:
         epochs: passes over the training examples.
         batch_size: examples a step; the last batch of an epoch may be smaller.
         learning_rate: peak learning rate.
-        train_examples: size of the training subset, the same for every model and seed; null: all.
+        train_examples: size of the training subset, the same for every model; null: all.
+        subset: fixed (the same training subset for every seed) or by_seed (the seed draws it, so
+            that conclusions do not hold for one subset alone).
+        evaluate_every: epochs, or a fraction of one, between two measurements of accuracy on the
+            way, on the test set or the held-out examples; outside the timed training, and nothing
+            is chosen by it. null: none.
         validation_examples: training examples held out, for choosing a recipe. If not 0, accuracy
             is measured on these, and the test set is not touched.
         optimizer: sgd or adamw (decoupled weight decay, Loshchilov & Hutter, 2019).
@@ -84,6 +89,8 @@ class Protocol:
     batch_size: Count
     learning_rate: Positive
     train_examples: Count | None = None
+    subset: Literal["fixed", "by_seed"] = "fixed"
+    evaluate_every: Positive | None = None
     validation_examples: Annotated[int, BeforeValidator(_refuse_bool), Field(ge=0)] = 0
     optimizer: Literal["sgd", "adamw"] = "sgd"
     momentum: BelowOne = 0.0

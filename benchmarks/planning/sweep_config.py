@@ -38,6 +38,11 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, _names(text))))
 
 
+def _switch(text: str) -> bool:
+    check_known("value", text, ("true", "false"))
+    return text == "true"
+
+
 @dataclass(frozen=True)
 class Placement:
     """The devices of one run; `device` and `strategy` are `auto` until they are resolved.
@@ -111,6 +116,9 @@ class SweepConfig:
     )
     timeout: float | None = _option("seconds a run may take", None, type=float)
     checkpoint_seconds: float = _option("between checkpoints within an epoch", 30.0, type=float)
+    keep_weights: bool = _option(
+        "true or false: keep the trained weights, in weights/", True, type=_switch
+    )
     force: bool = _option("do again what has finished", False, action="store_true")
     results: Path = _option("folder, or URL such as s3://bucket/results", Path("results"))
     data_dir: Path = _option(

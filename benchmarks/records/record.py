@@ -6,10 +6,11 @@ Whatever makes a part documents its fields here; a new field is one line. The fl
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.records.artifacts import Predictions
 from datamodules import CLASSIFICATION
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Setup:
     batch_size: int = _field("examples a training step", "examples")
     epochs: int = _field("passes over the training examples")
     train_examples: int | None = _field("size of the training set", "examples")
+    subset: str = _field("which training examples: fixed, or drawn by_seed", default="fixed")
     precision: str = _field("32-true or bf16-mixed")
     memory_format: str = _field("layout of images and weights")
     compile: bool = _field("whether torch.compile compiled the net", default=False)
@@ -75,6 +77,8 @@ class Scores:
     test_mean_iou: float | None = _field("mean over the classes of intersection over union")
     validation_mean_iou: float | None = _field("the same over the held-out examples")
     weights_digest: str | None = _field("hash of the trained weights")
+    predictions_digest: str | None = _field("hash of the predictions, predictions/<run>.npz")
+    labels_digest: str | None = _field("hash of the true classes of the evaluated images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +109,14 @@ class Speed:
     )
     reference_drift: float | None = _field("change of that meanwhile; 0.05 is 5 %")
     relative_speed: float | None = _field("examples_per_sec over reference_examples_per_sec")
+    examples_per_sec_q1: float | None = _field(
+        "lower quartile of the rounds in which the loop was timed", "examples/s"
+    )
+    examples_per_sec_q3: float | None = _field("upper quartile of these rounds", "examples/s")
+    inference_examples_per_sec: float | None = _field(
+        "in eval mode, at the fastest batch size up to the training's; median", "examples/s"
+    )
+    inference_batch_size: int | None = _field("that batch size", "examples")
     flops_per_sec: float | None = _field("FLOPs of training a second", "FLOP/s")
     utilisation: float | None = _field("flops_per_sec over the device's measured peak")
     timed_again: str | None = _field(
@@ -165,6 +177,14 @@ class RunRecord:
     history: list[dict[str, float]] = _field(
         "loss and accuracy of each epoch", default_factory=list
     )
+    evaluations: list[dict[str, float]] = _field(
+        "accuracy on the evaluated images on the way: epoch, seconds of training and accuracy",
+        default_factory=list,
+    )
+    # On the way from the run to the store, which writes them to a file of their own.
+    predictions: Predictions | None = field(
+        default=None, compare=False, repr=False, metadata={"doc": "not part of the JSON file"}
+    )
 
     @classmethod
     def of(cls, spec: RunSpec, **values: Any) -> RunRecord:
@@ -201,7 +221,9 @@ class RunRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """The record as it is written."""
-        return {"schema": SCHEMA, **asdict(self)}
+        content = asdict(replace(self, predictions=None))
+        del content["predictions"]
+        return {"schema": SCHEMA, **content}
 
     def row(self) -> dict[str, Any]:
         """The record as a flat row of the results CSV."""
@@ -214,7 +236,7 @@ PARTS = {
     part.__name__.lower(): part for part in (Setup, Scores, Cost, Speed, Resources, Environment)
 }
 
-_NOT_IN_CSV = {"settings", "inputs", "samples", "history", *PARTS}
+_NOT_IN_CSV = {"settings", "inputs", "samples", "history", "evaluations", "predictions", *PARTS}
 
 # The identity of a run comes first, what it ended with next, then the parts.
 _FIRST = ["model", "dataset", "task", "protocol", "seed", "status", "error"]

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -60,16 +61,31 @@ def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
     if not isinstance(path, Path):
         _put(path, bytes(content))
         return
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to be written in this block, which then takes the place of `path` atomically.
+
+    Raises:
+        OSError: the file cannot be written; its earlier content is kept.
+    """
+    if not isinstance(path, Path):
+        with tempfile.NamedTemporaryFile() as file:
+            yield Path(file.name)
+            _put(path, Path(file.name).read_bytes())
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield part
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())
         os.replace(part, path)
         _sync_folder(path.parent)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         raise
 

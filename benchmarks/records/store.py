@@ -1,7 +1,6 @@
 """The records of a results folder: written whole, found by key, set aside when damaged."""
 
 import json
-import re
 import sys
 import uuid
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from benchmarks.planning.fingerprint import digest
+from benchmarks.records.artifacts import run_name, run_stem, write_predictions
 from benchmarks.records.record import DIVERGED, OK, NewerSchemaError, RunRecord
 from benchmarks.records.storage import lock, quarantine, reason, scratch, write_atomic
 
@@ -32,32 +32,35 @@ def identity(results: Path) -> str:
 class RecordStore:
     """The records of a results folder, `<dataset>/<protocol>/runs/*.json`.
 
-    Beside `runs/` lie the checkpoints of unfinished runs, and the locks of runs in progress.
+    Beside `runs/` lie predictions and weights (see `artifacts`), the checkpoints of unfinished
+    runs, and the locks of runs in progress.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def path(self, spec: "RunSpec") -> Path:
-        return self.root / spec.folder / "runs" / f"{_name(spec)}.json"
+        return self.root / spec.folder / "runs" / f"{run_name(spec)}.json"
 
     def checkpoint(self, spec: "RunSpec") -> Path:
         """The file in which the training of this run is saved until it has a record."""
-        return self.root / spec.folder / "checkpoints" / f"{_name(spec)}.ckpt"
+        return self.root / spec.folder / "checkpoints" / f"{run_name(spec)}.ckpt"
 
     def lock(self, spec: "RunSpec") -> FileLock:
         """The lock that whoever carries out this run holds."""
-        return lock(self.root / spec.folder, _name(spec))
+        return lock(self.root / spec.folder, run_name(spec))
 
     def write(self, spec: "RunSpec", record: RunRecord) -> RunRecord:
-        """Write a record atomically; returns it as written.
+        """Write the predictions, then the record, each atomically; returns the record as written.
 
         The checkpoint is removed, unless the run was cut short and can go on from there.
 
         Raises:
-            OSError: the record cannot be written.
+            OSError: a file cannot be written.
         """
-        record = replace(record, made_in=identity(self.root))
+        if record.predictions is not None:
+            write_predictions(self.root / spec.folder, run_name(spec), record.predictions)
+        record = replace(record, made_in=identity(self.root), predictions=None)
         content = record.to_dict()
         content["checksum"] = digest(content)
         write_atomic(self.path(spec), json.dumps(content, indent=1) + "\n")
@@ -77,7 +80,7 @@ class RecordStore:
     def find(self, spec: "RunSpec") -> RunRecord | None:
         """The record of this run, if it left one."""
         path = self.path(spec)
-        return _read(path) if path.exists() else None
+        return read(path) if path.exists() else None
 
     def finished(self, spec: "RunSpec") -> RunRecord | None:
         """The record of this run, if it ended well in this folder.
@@ -92,8 +95,8 @@ class RecordStore:
 
     def latest(self, spec: "RunSpec") -> RunRecord | None:
         """The newest record of the same model and seed in the same comparison, whatever its key."""
-        paths = self.path(spec).parent.glob(f"{_stem(spec)}-*.json")
-        records = [record for path in paths if (record := _read(path)) is not None]
+        paths = self.path(spec).parent.glob(f"{run_stem(spec)}-*.json")
+        records = [record for path in paths if (record := read(path)) is not None]
         return max(records, key=lambda record: record.finished_at, default=None)
 
     def folders(self) -> list[Path]:
@@ -103,21 +106,12 @@ class RecordStore:
 
 def load(folder: Path) -> list[RunRecord]:
     """The records of one comparison, by model and seed; unreadable ones are named and left out."""
-    records = [_read(path) for path in sorted((folder / "runs").glob("*.json"))]
+    records = [read(path) for path in sorted((folder / "runs").glob("*.json"))]
     found = [record for record in records if record is not None]
     return sorted(found, key=lambda record: (record.setup.model, record.setup.seed))
 
 
-def _stem(spec: "RunSpec") -> str:
-    model = re.sub(r"[^\w.-]", "-", spec.model)  # a name may be torchvision/resnet18
-    return f"{model}-seed{spec.seed}"
-
-
-def _name(spec: "RunSpec") -> str:
-    return f"{_stem(spec)}-{spec.key}"
-
-
-def _read(path: Path) -> RunRecord | None:
+def read(path: Path) -> RunRecord | None:
     """The record in a file; None if it is unreadable, which is reported in one line."""
     try:
         content = json.loads(path.read_bytes())

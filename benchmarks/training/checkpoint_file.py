@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
-from torch import nn
 
 from benchmarks.records.storage import quarantine, reason, write_atomic
 from benchmarks.training import ddp
@@ -16,16 +15,6 @@ from benchmarks.training import ddp
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
 Content = dict[str, Any]
-
-
-def weights_digest(net: nn.Module) -> str:
-    """A hash of all parameters and buffers, bit by bit, and of their names."""
-    hashed = hashlib.sha256()
-    for name, tensor in net.state_dict().items():
-        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        flat = tensor.detach().cpu().contiguous().flatten()
-        hashed.update(flat.view(torch.uint8).numpy())
-    return hashed.hexdigest()[:16]
 
 
 class CheckpointFile(CheckpointIO):

@@ -119,6 +119,7 @@ def serve(
         batch_size=protocol.batch_size,
         seed=seed,
         train_examples=protocol.train_examples,
+        subset_seed=seed if protocol.subset == "by_seed" else None,
         validation_examples=protocol.validation_examples,
         normalize=protocol.normalize,
         augmentation=protocol.augmentation,

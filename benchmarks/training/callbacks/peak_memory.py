@@ -37,6 +37,10 @@ class PeakMemory(L.Callback):
 
     @property
     def mb(self) -> float:
+        return self.note()
+
+    def note(self) -> float:
+        """Fix the peak, before memory is taken that does not count. A collective."""
         if self._mb is None:
             self._mb = max(ddp.gather((self._peak() - self._before) / 2**20))
         return self._mb
@@ -46,7 +50,7 @@ class PeakMemory(L.Callback):
             self.reset()
 
     def on_fit_end(self, *_: Any) -> None:
-        self.state_dict()
+        self.note()
 
     def state_dict(self) -> dict[str, float]:
         return {"mb": self.mb}
