@@ -85,7 +85,7 @@ def _read_image(path: Path, mode: str) -> Tensor:
     """The pixels of an image file, uint8 (C, H, W)."""
     try:
         with Image.open(path) as image:
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert(mode))
+            pixels = np.array(ImageOps.exif_transpose(image).convert(mode))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise DataError(f"{path} is not a readable image") from None
     return torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)

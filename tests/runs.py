@@ -20,7 +20,8 @@ def flat(record: RunRecord) -> SimpleNamespace:
     """The fields of all parts of a record, side by side."""
     parts = [getattr(record, name) for name in PARTS]
     values = {f.name: getattr(part, f.name) for part in parts for f in dataclasses.fields(part)}
-    return SimpleNamespace(**(record.row() | values), history=record.history)
+    lists = {"history": record.history, "evaluations": record.evaluations}
+    return SimpleNamespace(**(record.row() | values), **lists)
 
 
 def numbers(record: RunRecord | SimpleNamespace) -> dict:

@@ -16,7 +16,7 @@ FLOORS = [
     ["benchmarks.__main__", "benchmarks.cli", "benchmarks.commands"],
     ["benchmarks.studies"],
     ["benchmarks.report", "benchmarks.execution"],
-    ["benchmarks.analysis", "benchmarks.run"],
+    ["benchmarks.analysis", "benchmarks.run", "benchmarks.trained"],
     ["benchmarks.measurement"],
     ["benchmarks.training"],
     ["benchmarks.records"],

@@ -34,7 +34,8 @@ def measure(training: Training, seconds: float) -> InferenceSpeed:
     """
     net = training.net.to(training.device).eval()
     images, _ = training.first_batch()
-    sizes = {max(1, len(images) >> halvings) for halvings in range(1 + HALVINGS)}
+    # The slices of two ranks may differ in length.
+    sizes = [max(1, len(images) >> halvings) for halvings in range(1 + HALVINGS)]
 
     def rate(batch: Tensor, steps: int) -> float:
         def step() -> int:
@@ -44,8 +45,9 @@ def measure(training: Training, seconds: float) -> InferenceSpeed:
         with training.autocast():
             return loops.timed(step, steps, training.device)
 
-    rates = {size: rate(images[:size], 1) for size in sizes}
-    size = ddp.broadcast(max(rates, key=rates.__getitem__))
-    steps = ddp.broadcast(loop_timings.steps_in(seconds, rates[size], size))
+    rates = [rate(images[:size], 1) for size in sizes]
+    fastest = ddp.broadcast(rates.index(max(rates)))
+    size = sizes[fastest]
+    steps = ddp.broadcast(loop_timings.steps_in(seconds, rates[fastest], size))
     samples = [rate(images[:size], steps) for _ in range(loop_timings.ROUNDS)]
     return InferenceSpeed(size, [sum(rates) for rates in zip(*ddp.gather(samples), strict=True)])

@@ -81,6 +81,7 @@ def save(net: nn.Module, about: TrainedNet, path: Path) -> None:
     try:
         with replacing(path) as part:
             save_model(net, str(part), {_ABOUT: json.dumps(asdict(about))})
+            part.chmod(0o644)  # the library lets only the owner read it
     except OSError as error:
         problem = reason(error)
     except (safetensors.SafetensorError, ValueError, RuntimeError) as error:

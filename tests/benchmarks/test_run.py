@@ -7,6 +7,7 @@ from statistics import median
 import pytest
 import torch
 
+import datamodules
 import lit_models
 from benchmarks.measurement import loop_timings
 from benchmarks.records.record import OK
@@ -33,6 +34,10 @@ def test_a_record_is_complete(make_spec, tmp_path):
     assert [entry["epoch"] for entry in record.history] == [1, 2]
     assert record.history[-1]["loss"] == record.loss
     assert record.train_examples == 80
+    assert record.evaluations == []
+    assert record.examples_per_sec_q1 <= record.examples_per_sec_q3
+    assert record.inference_examples_per_sec > 0
+    assert record.inference_batch_size in (4, 8, 16)
     assert record.data_source == "CIFAR-10 (PNG, 80 + 40)"
 
 
@@ -82,6 +87,55 @@ def test_validation_leaves_the_test_set_alone(make_spec, tmp_path):
     assert record.test_accuracy is None
     assert 0 <= record.validation_accuracy <= 1
     assert record.train_examples == 60
+
+
+@pytest.mark.parametrize(("every", "epochs"), [(0.4, [0.4, 0.8, 1.2, 1.6, 2]), (2, [2]), (9, [2])])
+def test_accuracy_on_the_way_changes_nothing(make_spec, tmp_path, every, epochs):
+    """Epochs have five batches."""
+    plain = train(make_spec(), tmp_path)
+    record = train(make_spec(evaluate_every=every), tmp_path)
+    assert record.weights_digest == plain.weights_digest
+    assert record.history == plain.history
+    assert [point["epoch"] for point in record.evaluations] == epochs
+    assert record.evaluations[-1]["accuracy"] == pytest.approx(record.test_accuracy)
+    seconds = [point["seconds"] for point in record.evaluations]
+    assert seconds[0] > 0
+    assert seconds == sorted(seconds)
+    assert seconds[-1] <= record.fit_seconds
+
+
+def test_accuracy_on_the_way_outlives_an_interruption(make_spec, tmp_path, monkeypatch):
+    spec, path, left = make_spec(evaluate_every=0.4), tmp_path / "saved", iter(range(7))
+    plain, step = train(spec, tmp_path), LitClassifier.training_step
+
+    def break_off(module, batch, index):
+        if next(left, None) is None:
+            raise InterruptedError
+        return step(module, batch, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitClassifier, "training_step", break_off)
+        with pytest.raises(InterruptedError):
+            train(spec, tmp_path, checkpoint=path, checkpoint_seconds=0.0)
+    record = train(spec, tmp_path, checkpoint=path)
+    assert record.resumed == 1
+    accuracies = ([p["accuracy"] for p in r.evaluations] for r in (plain, record))
+    assert next(accuracies) == next(accuracies)
+
+
+def test_the_seed_draws_the_subset_if_it_shall(make_spec, tmp_path):
+    def subsets(subset):
+        specs = (make_spec(train_examples=40, subset=subset, seed=seed) for seed in (0, 1))
+        return [serve_labels(spec) for spec in specs]
+
+    def serve_labels(spec):
+        dataset = datamodules.load("cifar10", tmp_path)
+        data = training.serve(dataset, torch.device("cpu"), spec.protocol, spec.seed)
+        return data.train_batches.labels.tolist()
+
+    fixed, by_seed = subsets("fixed"), subsets("by_seed")
+    assert fixed[0] == fixed[1]
+    assert by_seed[0] != by_seed[1]
 
 
 def test_a_diverged_run_is_stopped_and_named(make_spec, tmp_path):

@@ -25,7 +25,7 @@ def test_every_protocol_is_valid(name):
 def test_quick_and_standard_are_one_recipe_at_two_budgets():
     quick, standard = (dataclasses.asdict(load(name)) for name in ("quick", "standard"))
     different = {key for key in quick if quick[key] != standard[key]}
-    assert different == {"image_size", "epochs", "train_examples", "batch_size"}
+    assert different == {"image_size", "epochs", "train_examples", "subset", "batch_size"}
     assert quick["models"] == standard["models"] == {}
 
 

@@ -56,7 +56,7 @@ def test_a_sweep_leaves_everything_at_the_url(url, tmp_path, capsys, monkeypatch
     table = (folder / "table.md").read_text()
     assert table in capsys.readouterr().out
     left = {path.relative_to(folder).parts[0] for path in folder.rglob("*") if path.is_file()}
-    assert left == {"curves.csv", "plots", "results.csv", "runs", "table.md"}
+    assert left == {"curves.csv", "plots", "predictions", "results.csv", "runs", "table.md"}
     assert (folder / "plots" / "accuracy.png").read_bytes().startswith(b"\x89PNG")
 
     assert cli.main(command) == 0

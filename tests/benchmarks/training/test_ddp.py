@@ -17,6 +17,7 @@ from benchmarks.machine import environment
 from benchmarks.measurement import calibration, loop_timings
 from benchmarks.planning.plan import RunOptions
 from benchmarks.planning.sweep_config import DDP, Placement, SweepConfig
+from benchmarks.records.artifacts import read_predictions
 from benchmarks.records.record import DIVERGED, OK
 from benchmarks.records.store import RecordStore
 from benchmarks.training.sync_batch_norm import SyncBatchNorm
@@ -48,13 +49,13 @@ run_here = local._run
 
 def run_and_keep_weights(folder, sender, spec, *args):
     """The process of a run, whose ranks save their weights in a folder."""
-    digest = runs.weights_digest
+    digest = runs.weights.digest
 
     def keep(net):
         torch.save(net.state_dict(), folder / f"{spec.key}-{os.environ.get('LOCAL_RANK', 0)}.pt")
         return digest(net)
 
-    runs.weights_digest = keep
+    runs.weights.digest = keep
     loop_timings.ROUNDS, calibration.SECONDS = 1, 0.0
     TrainScores.CAPACITY = 20  # so that the buffers of ranks are full after different steps
     run_here(sender, spec, *args)
@@ -67,9 +68,14 @@ def run(image_folder, tmp_path_factory):
 
     def run(spec, **options):
         executor = local.LocalExecutor(RunOptions(folder, **options))
-        (record,) = sweep([spec], RecordStore(folder / f"{options}"), executor)
+        store = RecordStore(folder / f"{options}")
+        (record,) = sweep([spec], store, executor)
         paths = sorted(folder.glob(f"{spec.key}-*.pt"))
-        return flat(record), [torch.load(path) for path in paths]
+        found = flat(record)
+        predictions = read_predictions(store.root / spec.folder, record)
+        found.predicted = predictions.predicted.tolist() if predictions else None
+        found.evaluations = [point["accuracy"] for point in record.evaluations]
+        return found, [torch.load(path) for path in paths]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CIFAR10_IMAGES", str(image_folder))
@@ -80,7 +86,7 @@ def run(image_folder, tmp_path_factory):
 @pytest.fixture
 def spec_of(make_spec):
     def make(model="lenet", batch_size=16, examples=80):
-        fields = {"batch_size": batch_size, "train_examples": examples}
+        fields = {"batch_size": batch_size, "train_examples": examples, "evaluate_every": 0.5}
         return make_spec(model, augmentation="[flip,crop]", **fields)
 
     return make
@@ -97,6 +103,9 @@ def test_ranks_learn_the_same_as_one_device(spec_of, run, model, devices, batch_
     (alone, (expected,)), (together, weights) = run(spec), run(on_ranks(spec, devices))
     assert (alone.status, together.status) == (OK, OK)
     assert together.test_accuracy == alone.test_accuracy
+    assert together.predictions_digest
+    assert together.predicted == alone.predicted
+    assert together.evaluations == alone.evaluations
     for one, other in zip(alone.history, together.history, strict=True):
         assert other["loss"] == pytest.approx(one["loss"], rel=1e-5)
         assert other["train_accuracy"] == one["train_accuracy"]
