@@ -1,0 +1,1 @@
+"""What may be concluded from records and predictions: intervals, places, claims."""
