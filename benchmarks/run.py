@@ -260,10 +260,13 @@ class _Run:
             weights.save(training.net, about, weights_path(file.path))
             training.net.to(memory_format=getattr(torch, training.protocol.memory_format))
         split = "validation" if training.protocol.validation_examples else "test"
+        labels = data.test_dataloader().labels.cpu()
         last_epoch = module.history[-1]
         all_scores = Scores(
             loss=last_epoch["loss"],
             train_accuracy=last_epoch["train_accuracy"],
+            evaluated_examples=len(labels),
+            majority_share=labels.flatten().bincount().max().item() / labels.numel(),
             weights_digest=digest,
             predictions_digest=predictions.digest,
             labels_digest=predictions.labels.digest if predictions.labels else None,

@@ -55,7 +55,8 @@ class Setup:
     precision: str = _field("32-true or bf16-mixed")
     memory_format: str = _field("layout of images and weights")
     compile: bool = _field("whether torch.compile compiled the net", default=False)
-    devices: int = _field("devices on each node", default=1)
+    device_type: str = _field("cpu, cuda or mps")
+    devices: int = _field("devices on each node; on a CPU, processes", default=1)
     num_nodes: int = _field("machines", default=1)
     strategy: str = _field("single_device or ddp", default="single_device")
     data_source: str | None = _field("where the dataset was found")
@@ -76,6 +77,12 @@ class Scores:
     validation_accuracy: float | None = _field("over the held-out examples, if there are any")
     test_mean_iou: float | None = _field("mean over the classes of intersection over union")
     validation_mean_iou: float | None = _field("the same over the held-out examples")
+    evaluated_examples: int | None = _field(
+        "examples over which test or validation accuracy is taken", "examples"
+    )
+    majority_share: float | None = _field(
+        "accuracy over them of a net that always answers with their most frequent class"
+    )
     weights_digest: str | None = _field("hash of the trained weights")
     predictions_digest: str | None = _field("hash of the predictions, predictions/<run>.npz")
     labels_digest: str | None = _field("hash of the true classes of the evaluated images")
@@ -198,6 +205,7 @@ class RunRecord:
         known = spec.training_inputs["protocol"] | vars(spec.placement) | vars(spec)
         known |= {"task": spec.task, "key": spec.key, "protocol": spec.protocol_name}
         known |= {"settings": spec.training_inputs["protocol"], "inputs": spec.training_inputs}
+        known |= {"device_type": spec.device}
         setup = _known(Setup, known | values.pop("setup", {}))
         environment = values.pop("environment", Environment(device=spec.device))
         return cls(setup=setup, environment=environment, **values)
@@ -217,6 +225,9 @@ class RunRecord:
             flat = content | {"samples": content.get("speeds", {})}
             content = flat | dict.fromkeys(PARTS, flat)
         parts = {name: _known(kind, content[name]) for name, kind in PARTS.items()}
+        if parts["setup"].device_type is None:
+            device_type = _device_type(parts["environment"].device)
+            parts["setup"] = replace(parts["setup"], device_type=device_type)
         return _known(cls, content | parts)
 
     def to_dict(self) -> dict[str, Any]:
@@ -246,6 +257,13 @@ COLUMNS = _FIRST + [
     for f in fields(part)
     if f.name not in {*_NOT_IN_CSV, *_FIRST}
 ]
+
+
+def _device_type(name: str) -> str:
+    """The type of a device with this name, for records that do not hold it."""
+    if name.endswith(" threads") or name == "cpu":
+        return "cpu"
+    return "mps" if name.endswith(" GPU") or name == "mps" else "cuda"
 
 
 def _known(kind: type, content: dict[str, Any]) -> Any:

@@ -3,9 +3,11 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from adjustText import adjust_text
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from benchmarks.report.comparable import labels, marks
 from benchmarks.report.style import LABEL_STEPS, STYLE, WrittenOut
 from benchmarks.report.table import in_words
 
@@ -13,9 +15,9 @@ from benchmarks.report.table import in_words
 @plt.rc_context(STYLE)
 def accuracy(rows: pd.DataFrame) -> Figure:
     """Train and test scores by model: the mean over the seeds, and each seed as a faint dot."""
-    scores = _scores(rows)
+    scores, names = _scores(rows), labels(rows)
     columns = ["train_accuracy", *scores]
-    means = rows.groupby("model")[columns].mean().sort_values(scores[-1])
+    means = rows.groupby(names)[columns].mean().sort_values(scores[-1])
     places = range(len(means))
     positions = dict(zip(means.index, places, strict=True))
     figure, axes = plt.subplots(figsize=(8, 2 + 0.45 * len(means)))
@@ -24,7 +26,7 @@ def accuracy(rows: pd.DataFrame) -> Figure:
         face = color if column in scores else "white"
         text = in_words(column, rows)
         axes.scatter(means[column], places, s=70, color=color, facecolor=face, label=text, zorder=3)
-        axes.scatter(rows[column], rows["model"].map(positions), s=12, color=color, alpha=0.4)
+        axes.scatter(rows[column], names.map(positions), s=12, color=color, alpha=0.4)
     for model, position in positions.items():
         value = means.loc[model, scores[-1]]
         axes.annotate(
@@ -41,19 +43,26 @@ def accuracy(rows: pd.DataFrame) -> Figure:
 
 @plt.rc_context(STYLE)
 def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
-    """Test score against training examples/sec; the area of a point is the number of parameters."""
-    score = _scores(rows)[-1]
-    means = rows.groupby("model")[["examples_per_sec", score, "parameters"]].mean()
+    """Test score against training examples/sec; the area of a point is the number of parameters.
+
+    Hollow points were measured under other conditions, and their speeds are not to be compared.
+    """
+    score, signs = _scores(rows)[-1], marks(rows)
+    names = (labels(rows) + " " + signs).str.strip()
+    means = rows.groupby(names)[["examples_per_sec", score, "parameters"]].mean()
     figure, axes = plt.subplots(figsize=(9, 6))
     areas = 30 + 470 * means["parameters"] / means["parameters"].max()
-    points = axes.scatter(means["examples_per_sec"], means[score], s=areas, alpha=0.6)
+    is_marked = means.index.isin(names[signs != ""])
+    faces = ["white" if marked else to_rgba("C0", 0.6) for marked in is_marked]
+    points = axes.scatter(means["examples_per_sec"], means[score], s=areas, c=faces, ec="C0")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(WrittenOut())
     axes.xaxis.set_minor_formatter(WrittenOut())  # the only labels of a narrow range
     axes.margins(0.12)
     axes.set_xlabel("training examples/sec (log scale)")
     axes.set_ylabel(in_words(score, rows))
-    axes.set_title(f"{_title(rows)}; area: parameters", loc="left", wrap=True)
+    legend = "; area: parameters" + ("; hollow: other conditions" if is_marked.any() else "")
+    axes.set_title(_title(rows) + legend, loc="left", wrap=True)
     texts = [axes.text(row["examples_per_sec"], row[score], name) for name, row in means.iterrows()]
     figure.draw_without_rendering()  # fixes the positions of the points
     line = {"arrowstyle": "-", "color": "0.6"}
@@ -62,15 +71,21 @@ def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
 
 
 @plt.rc_context(STYLE)
-def training_curves(curves: pd.DataFrame) -> Figure:
-    """Loss and train accuracy by epoch: the mean over the seeds, one line a model."""
+def training_curves(rows: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """Loss and train accuracy of these runs by epoch: the mean over the seeds, one line a model.
+
+    Args:
+        rows: the runs.
+        curves: epochs of these and of other runs, with the columns of `curves.csv`.
+    """
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), sharex=True)
-    means = curves.groupby(["model", "epoch"])[["loss", "train_accuracy"]].mean().reset_index()
-    colors = plt.get_cmap("tab10" if means["model"].nunique() <= 10 else "tab20")
+    curves = curves.merge(rows[["key"]].assign(name=labels(rows)), on="key")
+    means = curves.groupby(["name", "epoch"])[["loss", "train_accuracy"]].mean().reset_index()
+    colors = plt.get_cmap("tab10" if means["name"].nunique() <= 10 else "tab20")
     for axes, column in zip(panels, ("loss", "train_accuracy"), strict=True):
-        for number, (model, line) in enumerate(means.groupby("model")):
+        for number, (name, line) in enumerate(means.groupby("name")):
             color = colors(number % colors.N)
-            axes.plot(line["epoch"], line[column], marker="o", ms=4, color=color, label=model)
+            axes.plot(line["epoch"], line[column], marker="o", ms=4, color=color, label=name)
         axes.set_xlabel("epoch")
         axes.set_ylabel("training loss" if column == "loss" else in_words(column, curves))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -31,7 +31,12 @@ def rebuild(folder: Path) -> str:
     if not found:
         raise UsageError(f"no readable record in {folder / 'runs'}; `make bench` makes them")
     rows = frames.frame(found)
-    markdown = table.markdown(rows)
+    settings = {
+        record.setup.key: record.setup.settings | {"train_examples": record.setup.train_examples}
+        for record in found
+        if record.setup.settings
+    }
+    markdown = table.markdown(rows, settings)
     try:
         with lock(folder, "report"):
             _write(folder, rows, frames.curves(found), markdown)
@@ -50,7 +55,6 @@ def _write(folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, markdown: str
     current = table.comparable(rows)
     current = current[current["status"] == OK]
     if not current.empty:
-        curves = curves[curves["key"].isin(current["key"])]
         save(plots.accuracy(current), folder / "plots" / "accuracy.png")
         save(plots.accuracy_against_speed(current), folder / "plots" / "speed.png")
-        save(plots.training_curves(curves), folder / "plots" / "curves.png")
+        save(plots.training_curves(current, curves), folder / "plots" / "curves.png")

@@ -1,94 +1,104 @@
-"""The comparison table in markdown: one row a model, then failures, definitions and provenance."""
+"""The comparison table in markdown: one row a model and placement, with notes below."""
 
-import re
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from benchmarks.records.record import OK
+from benchmarks.report import notes
+from benchmarks.report.comparable import PLACEMENT, annotated, comparable
+from benchmarks.report.notes import DRIFT, escape
 from datamodules.dataset import SEGMENTATION
 
-_CAPTION = """\
-Loss and train accuracy: over the last epoch's training examples, in train mode. Test or \
-validation accuracy: over all these images, in eval mode, after the last epoch. Examples/sec: \
-training examples a second of the whole training loop, without warm-up and evaluation. Relative \
-speed: examples/sec over that of a reference workload timed just before and after the training. \
-Loop efficiency: examples/sec over that of a bare PyTorch loop on one resident batch, timed in \
-turns. Bound by: what takes most of the loop's time, net, data or framework. MACs: multiply-adds \
-of convolutions and matrix products for one image. Seconds: the training from start to end."""
 
-DRIFT = 0.05  # of the reference workload; a row with more is marked
+def markdown(rows: pd.DataFrame, settings: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    """The table of one comparison; seeds of a model are shown as mean ± standard deviation.
 
-_CAPTION_OF_MASKS = """\
-Pixel accuracy: over all pixels, background included. Mean IoU: the intersection over union of a \
-class's predicted and true pixels in all evaluated images together, averaged over the classes, \
-background included."""
-
-
-def comparable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the newest protocol and data, the last of each model and seed."""
-    rows = rows.sort_values("finished_at", kind="stable")
-    digests = rows[["protocol_digest", "data_digest"]]
-    newest = (digests == digests.iloc[-1]).all(axis="columns")
-    latest = rows[newest].drop_duplicates(["model", "seed"], keep="last")
-    return latest.sort_values(["model", "seed"])
-
-
-def markdown(rows: pd.DataFrame) -> str:
-    """The table of one comparison; seeds of a model are shown as mean ± standard deviation."""
-    current = comparable(rows)
-    done = current[current["status"] == OK]
-    by_model = current.groupby("model", sort=False)
-    table = pd.DataFrame([_row(model, runs) for model, runs in by_model]).sort_values(
+    Args:
+        rows: runs, with the columns of `results.csv`.
+        settings: by key of a run, the protocol it was trained under.
+    """
+    current = annotated(comparable(rows))
+    by_row = current.groupby(["model", *PLACEMENT], sort=False)
+    table = pd.DataFrame([_row(runs, current) for _, runs in by_row]).sort_values(
         "_score", ascending=False, kind="stable"
     )
     table = table.drop(columns="_score").dropna(axis="columns", how="all").fillna("")
+    if current["placement"].nunique() == 1:
+        table = table.drop(columns="devices")
     align = ["left"] + ["right"] * (len(table.columns) - 1)
-    parts = [
-        table.to_markdown(index=False, disable_numparse=True, colalign=align),
-        _failures(current),
-        f"{_CAPTION} {_CAPTION_OF_MASKS}" if _is_of_masks(rows) else _CAPTION,
-        _provenance(done if len(done) else current, left_out=len(rows) - len(current)),
-    ]
-    return "\n\n".join(filter(None, parts))
+    shown = table.to_markdown(index=False, disable_numparse=True, colalign=align)
+    under = notes.under(current, settings or {}, len(rows) - len(current), is_of_masks(rows))
+    return "\n\n".join([shown, *under])
 
 
 def in_words(column: str, rows: pd.DataFrame) -> str:
     """The name of a column in words; the accuracy of a segmentation is its pixel accuracy."""
     words = column.replace("_", " ").replace("iou", "IoU")
-    return words.replace("accuracy", "pixel accuracy") if _is_of_masks(rows) else words
+    return words.replace("accuracy", "pixel accuracy") if is_of_masks(rows) else words
 
 
-def _is_of_masks(rows: pd.DataFrame) -> bool:
+def is_of_masks(rows: pd.DataFrame) -> bool:
     return (rows["task"] == SEGMENTATION).any()
 
 
-def _row(model: str, runs: pd.DataFrame) -> dict[str, object]:
-    done = runs[runs["status"] == OK]
+def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
+    """The cells of the runs of one model and placement, among all runs of the table."""
+    first, done = runs.iloc[0], runs[runs["status"] == OK]
+    model, devices = escape(first["model"]), first["placement"]
     if done.empty:
-        return {"model": _escape(model), "parameters": runs["status"].iloc[-1], "_score": -1.0}
+        return {"model": model, "devices": devices, "parameters": first["status"], "_score": -1.0}
+    signs = sorted(done["mark"].unique())
     accuracy, mean_iou = (
         done[f"test_{score}"].fillna(done[f"validation_{score}"])
         for score in ("accuracy", "mean_iou")
     )
+    rough = " †" if (done["reference_drift"] > DRIFT).any() else ""
+    # Speeds under different conditions are not averaged.
+    timed = done if len(signs) == 1 else done.iloc[:0]
+    speed_up = _speed_up(timed, current)
     return {
-        "model": _escape(model),
+        "model": " ".join([model, *filter(None, signs)]),
+        "devices": devices,
         "parameters": f"{done['parameters'].iloc[0]:,.0f}",
         "MACs": f"{done['macs'].iloc[0]:,.0f}",
         "loss": _mean(done["loss"], 3),
+        in_words("train_accuracy", done): _mean(done["train_accuracy"], 3),
         **{
-            in_words(column, done): _mean(done[column], 3)
-            for column in ("train_accuracy", "test_accuracy", "validation_accuracy")
+            in_words(column, done): _mean(done[column], 3, _chance(done))
+            for column in ("test_accuracy", "validation_accuracy")
         },
         "mean IoU": _mean(mean_iou, 3),
-        "examples/sec": _mean(
-            done["examples_per_sec"], 0, " †" if (done["reference_drift"] > DRIFT).any() else ""
-        ),
-        "relative speed": _mean(done["relative_speed"], 3),
+        "examples/sec": _mean(timed["examples_per_sec"], 0, rough),
+        "speed-up": _mean(speed_up, 2),
+        "scaling efficiency": _mean(speed_up / (timed["devices"] * timed["num_nodes"]), 2),
+        "relative speed": None if any(signs) else _mean(timed["relative_speed"], 3),
         "loop efficiency": _mean(done["loop_efficiency"], 2),
         "bound by": " / ".join(done["bound_by"].dropna().unique()) or None,
-        "seconds": _mean(done["fit_seconds"], 0),
+        "seconds": _mean(timed["fit_seconds"], 0),
         "_score": mean_iou.fillna(accuracy).mean(),
     }
+
+
+def _speed_up(done: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
+    """The rate of each run over that of its model on one device under the same conditions.
+
+    NaN for runs on one device, and where there is no such run.
+    """
+    first = done.iloc[:1]
+    is_one = (current["devices"] == 1) & (current["num_nodes"] == 1) & (current["status"] == OK)
+    same = ["model", "device_type", "mark"]
+    one = current[is_one].merge(first[same], on=same)["examples_per_sec"].mean()
+    several = (done["devices"] * done["num_nodes"]) > 1
+    return (done["examples_per_sec"] / one).where(several)
+
+
+def _chance(done: pd.DataFrame) -> str:
+    count = done["at_chance"].sum()
+    if count == 0:
+        return ""
+    return " (at chance)" if count == len(done) else f" ({count} of {len(done)} at chance)"
 
 
 def _mean(values: pd.Series, digits: int, mark: str = "") -> str | None:
@@ -97,68 +107,3 @@ def _mean(values: pd.Series, digits: int, mark: str = "") -> str | None:
         return None
     text = f"{values.mean():,.{digits}f}"
     return text + (f" ± {values.std():,.{digits}f}" if len(values) > 1 else "") + mark
-
-
-def _failures(rows: pd.DataFrame) -> str:
-    return "\n".join(
-        f"- {_escape(row.model)} (seed {row.seed}) {row.status}: {_escape(row.error)}"
-        for row in rows[rows["status"] != OK].itertuples()
-    )
-
-
-def _escape(text: object) -> str:
-    """One line of text from outside that markdown shows literally, without markup or HTML."""
-    text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\|`*\[\]])", r"\\\1", text)
-
-
-def _provenance(rows: pd.DataFrame, left_out: int) -> str:
-    versions = ("torch", "lightning", "torchvision", "python")
-    facts = {
-        "protocol": values(rows["protocol"]),
-        "image size": values(rows["image_size"], " px"),
-        "batch size": values(rows["batch_size"]),
-        "epochs": values(rows["epochs"]),
-        "training examples": values(rows["train_examples"]),
-        "precision": values(rows["precision"]),
-        "layout": values(rows["memory_format"]),
-        "seeds": values(rows["seed"]),
-        "device": values(rows["device"]),
-        "versions": ", ".join(f"{name} {values(rows[f'{name}_version'])}" for name in versions),
-        "commit": values(rows["commit"]),
-        "data": values(rows["data_source"]),
-        "finished": f"{rows['finished_at'].min()} to {rows['finished_at'].max()}",
-    }
-    text = "; ".join(f"{name}: {value}" for name, value in facts.items() if value)
-    notes = []
-    if rows["device"].dropna().nunique() > 1:
-        notes.append("Rows were measured on different devices: do not compare their speeds.")
-    if (shared := rows["jobs"].max()) > 1:
-        notes.append(
-            f"Up to {shared:.0f} runs shared the machine: do not compare their speeds with others."
-        )
-    if (rows["reference_drift"] > DRIFT).any():
-        notes.append(
-            "†: a rough speed, because the reference workload became faster or slower by more than "
-            f"{100 * DRIFT:.0f} % during the training."
-        )
-    notes += [
-        f"{_escape(row.model)} (seed {row.seed}) did not fit in memory: its batches were split "
-        f"into {row.micro_batches:.0f} micro-batches with accumulated gradients; BatchNorm "
-        "normalises over a micro-batch."
-        for row in rows[rows["micro_batches"] > 1].itertuples()
-    ]
-    for row in rows[rows["resumed"] > 0].itertuples():
-        times = "once" if row.resumed == 1 else f"{row.resumed:.0f} times"
-        notes.append(f"{_escape(row.model)} (seed {row.seed}) was resumed {times}.")
-    if left_out:
-        notes.append(f"{left_out} older runs in `results.csv` are not in this table.")
-    return " ".join([text + ".", *notes])
-
-
-def values(column: pd.Series, unit: str = "") -> str:
-    """The distinct values of a column, in words."""
-    return " / ".join(
-        (f"{value:,.0f}" if isinstance(value, (int, float)) else _escape(value)) + unit
-        for value in column.dropna().drop_duplicates()
-    )

@@ -200,4 +200,4 @@ def test_plots_say_what_they_show(write, tmp_path):
     assert [label.get_text() for label in accuracy.axes[0].get_yticklabels()] == ["fcn", "unet"]
     assert accuracy.axes[0].get_xlabel() == "pixel accuracy, mean IoU"
     assert plots.accuracy_against_speed(rows).axes[0].get_ylabel() == "test mean IoU"
-    assert plots.training_curves(curves).axes[1].get_ylabel() == "train pixel accuracy"
+    assert plots.training_curves(rows, curves).axes[1].get_ylabel() == "train pixel accuracy"

@@ -23,8 +23,8 @@ from benchmarks.machine import environment, process_settings
 from benchmarks.measurement import loop_timings, loops
 from benchmarks.planning.fingerprint import imported_digest, package_digest
 from benchmarks.planning.sweep_config import check_task
+from benchmarks.report.notes import values
 from benchmarks.report.style import STYLE
-from benchmarks.report.table import values
 from benchmarks.studies import base
 from benchmarks.studies.peers.loops import HAS_TIMM, OURS, THEIRS
 from benchmarks.studies.peers.processes import LoopProcess, PeerSetup

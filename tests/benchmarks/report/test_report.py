@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import itertools
 import subprocess
@@ -7,9 +8,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from benchmarks.planning.protocol import Protocol
 from benchmarks.records.record import COLUMNS, FAILED, OK
 from benchmarks.records.store import RecordStore
-from benchmarks.report import plots, table
+from benchmarks.report import comparable, notes, plots, table
 from benchmarks.report.rebuild import rebuild
 from tests.conftest import ROOT
 from tests.runs import record_of
@@ -32,8 +34,12 @@ ROW = {
     **{"dataset": "cifar10", "task": "classification", "protocol": "small", "status": OK},
     **{"micro_batches": 1, "resumed": 0, "jobs": 1, "device": "cpu", "torch_version": "2.0.1"},
     **{"commit": "abc", "protocol_digest": "new", "data_digest": "images"},
+    **{"device_type": "cpu", "devices": 1, "num_nodes": 1},
     "finished_at": "2026-01-01T00:00:00+00:00",
 }
+
+
+QUICK = dataclasses.asdict(Protocol.load("quick"))
 
 
 def frame(*others, **shared):
@@ -52,6 +58,17 @@ def cells(markdown):
     lines = [line for line in markdown.splitlines() if line.startswith("|")]
     header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     return {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+
+
+def rows_of(markdown, model):
+    """The rows of a model, which may have one for each number of devices."""
+    lines = markdown.split("\n\n")[0].splitlines()
+    return [
+        row
+        for line in lines[2:]
+        for name, row in cells("\n".join([*lines[:2], line])).items()
+        if name == model
+    ]
 
 
 def test_the_table_has_a_row_a_model_best_first():
@@ -78,7 +95,7 @@ def test_seeds_are_shown_as_mean_and_deviation():
 
 def test_provenance_stands_under_the_table():
     markdown = table.markdown(frame())
-    for fact in ("protocol: small", "device: cpu", "torch 2.0.1", "commit: abc", "in small"):
+    for fact in ("**Protocol small**", "device: cpu", "torch: 2.0.1", "commit: abc", "in small"):
         assert fact in markdown
 
 
@@ -122,9 +139,77 @@ def test_rows_of_an_older_protocol_are_left_out_and_counted():
     assert "1 older runs" in markdown
 
 
-def test_a_difference_of_devices_is_noted():
-    assert "do not compare their speeds" not in table.markdown(frame())
-    assert "do not compare their speeds" in table.markdown(frame({"device": "another"}))
+def test_a_run_on_one_device_does_not_displace_the_one_on_two():
+    several = {"devices": 2, "device": "2 x cpu", "examples_per_sec": 1_851.75}
+    markdown = table.markdown(frame({"model": "resnet18", **several}))
+    (one, two), (first,) = rows_of(markdown, "resnet18"), rows_of(markdown, "lenet")
+    assert (one["devices"], two["devices"]) == ("1 cpu", "2 cpu")
+    assert (two["speed-up"], two["scaling efficiency"]) == ("1.50", "0.75")
+    assert one["speed-up"] == first["speed-up"] == ""
+    assert "devices" not in rows_of(table.markdown(frame()), "lenet")[0]
+    plotted = plots.accuracy(table.comparable(frame({"model": "resnet18", **several})))
+    labels = {label.get_text() for label in plotted.axes[0].get_yticklabels()}
+    assert labels == {"lenet, 1 cpu", "resnet18, 1 cpu", "resnet18, 2 cpu"}
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"device": "another"}, "device another"),
+        ({"torch_version": "2.1"}, "torch 2.1"),
+        ({"commit": "abc-dirty"}, "commit abc-dirty"),
+        ({"timed_again": "2026, commit def"}, "commit abc, timed again at def"),
+    ],
+)
+def test_rows_of_other_conditions_are_marked_and_not_compared(other, words):
+    assert "¹" not in table.markdown(frame())
+    markdown = table.markdown(frame(other))
+    rows = cells(markdown)
+    assert rows["googlenet ¹"]["relative speed"] == ""
+    assert rows["googlenet ¹"]["examples/sec"] == "1,234"
+    assert rows["resnet18"]["relative speed"] == "0.123"
+    assert f"¹: measured with {words}." in markdown
+    assert "commit: abc;" in markdown
+    speed = plots.accuracy_against_speed(table.comparable(frame(other))).axes[0]
+    assert "googlenet ¹" in {text.get_text() for text in speed.texts}
+    # A speed-up would compare them too.
+    two = {"model": "resnet18", "devices": 2} | other
+    assert "speed-up" not in cells(table.markdown(frame(two)))["resnet18"]
+
+
+def test_speeds_under_several_conditions_are_not_averaged():
+    row = cells(table.markdown(frame({"model": "lenet", "seed": 2, "commit": "def"})))["lenet ¹"]
+    assert row["examples/sec"] == row["seconds"] == ""
+    assert row["test accuracy"] == "0.750 ± 0.050"
+
+
+def test_threads_divided_among_processes_are_one_machine():
+    devices = ["AMD EPYC, 2 threads", "2 x AMD EPYC, 1 threads", "4 x NVIDIA H100, 80 GB"]
+    rows = pd.concat([frame()[:1].assign(device=d) for d in devices]).assign(devices=[1, 2, 4])
+    found = list(comparable.conditions(rows)["device"])
+    assert found == ["AMD EPYC, 2 threads", "AMD EPYC, 2 threads", "NVIDIA H100, 80 GB"]
+
+
+def test_a_run_at_chance_says_so():
+    known = {"evaluated_examples": 1_000, "majority_share": 0.5}
+    assert "at chance" not in table.markdown(frame({"test_accuracy": 0.54, **known}))
+    assert "at chance" not in table.markdown(frame({"test_accuracy": 0.5}))
+    markdown = table.markdown(frame({"test_accuracy": 0.53, **known}))
+    assert cells(markdown)["googlenet"]["test accuracy"] == "0.530 (at chance)"
+    assert "share of the most frequent class" in markdown
+    seeds = [{"seed": seed, "test_accuracy": seed / 10, **known} for seed in (4, 9)]
+    accuracy = cells(table.markdown(frame(*seeds)))["googlenet"]["test accuracy"]
+    assert accuracy == "0.650 ± 0.354 (1 of 2 at chance)"
+
+
+def test_the_recipe_stands_under_the_table():
+    rows = frame().assign(key=["a", "b", "c"])
+    settings = {
+        key: {**QUICK, "learning_rate": rate} for key, rate in zip("abc", (1, 1, 2), strict=True)
+    }
+    markdown = table.markdown(rows, settings)
+    for words in ("AdamW, beta2 0.95", "learning rate: 1, one cycle", "/ 2, one", "LSUV", "none"):
+        assert words in markdown
 
 
 def test_rough_speeds_and_micro_batches_are_marked():
@@ -145,7 +230,7 @@ def test_runs_that_shared_the_machine_or_were_resumed_are_marked():
 
 
 def test_text_from_outside_is_no_markup():
-    escaped = table._escape("<b>a</b> [x](y) | `c` *d*\n# e")
+    escaped = notes.escape("<b>a</b> [x](y) | `c` *d*\n# e")
     assert escaped == "&lt;b>a&lt;/b> \\[x\\](y) \\| \\`c\\` \\*d\\* # e"
 
 
@@ -157,8 +242,10 @@ def test_plots_are_drawn_from_the_csv():
     assert labels == ["lenet", "resnet18"]
     speed = plots.accuracy_against_speed(rows).axes[0]
     assert {text.get_text() for text in speed.texts} == {"lenet", "resnet18"}
-    curves = rows.assign(epoch=1)[["model", "task", "seed", "epoch", "loss", "train_accuracy"]]
-    assert len(plots.training_curves(curves).axes[0].lines) == 2
+    rows["key"] = ["a", "b", "c"]
+    curves = rows.assign(epoch=1)[["task", "seed", "epoch", "loss", "train_accuracy", "key"]]
+    assert len(plots.training_curves(rows, curves).axes[0].lines) == 2
+    assert len(plots.training_curves(rows[rows["seed"] == 1], curves).axes[0].lines) == 1
 
 
 def test_speeds_are_written_out_also_within_a_decade():
@@ -188,7 +275,7 @@ def test_places_of_labels_do_not_depend_on_the_speed_of_the_machine(monkeypatch)
     [([1000.0, 1000.0, 20.0], " px", "1,000 px / 20 px"), ([None, "a"], "", "a")],
 )
 def test_values_are_listed_once(column, unit, words):
-    assert table.values(pd.Series(column), unit) == words
+    assert notes.values(pd.Series(column), unit) == words
 
 
 def test_a_report_needs_neither_torch_nor_lightning():
