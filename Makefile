@@ -1,4 +1,4 @@
-MODELS ?= all#            all, names, comma lists, wildcards such as resnet*
+MODELS ?= all#            all, names, comma lists, wildcards such as resnet*, options such as lenet[padding=0]
 DATASET ?= fashion_mnist# fashion_mnist, cifar10 or fashion_mnist_masks
 PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
 SEEDS ?= 0#               such as 0,1,2

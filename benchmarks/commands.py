@@ -35,7 +35,7 @@ def describe(args: Namespace) -> int:
     if bool(args.model) == args.all:
         raise UsageError("describe takes the name of a model, or --all")
     shape = {"in_channels": 1, "num_classes": 10, "image_size": 224}
-    if args.model and (published := lit_models.entry(args.model).published):
+    if args.model and (published := lit_models.entry(args.model.partition("[")[0]).published):
         shape = {name: getattr(published, name) for name in shape}
     for name, option in zip(shape, ("channels", "classes", "image_size"), strict=True):
         if (value := getattr(args, option)) is not None:

@@ -7,10 +7,10 @@ from lit_models.analysis.effective_receptive_field import (
 )
 from lit_models.analysis.receptive_field import ReceptiveField, receptive_field
 from lit_models.entries import CLASSIFICATION, SEGMENTATION, Entry, ModelError, Published
-from lit_models.external import check
 from lit_models.registry import (
     build,
     canonical_names,
+    check,
     check_image_size,
     entry,
     names,

@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
@@ -34,7 +35,9 @@ class Entry:
     """One net that can be built by name. `canonical` marks the representative of its architecture.
 
     `summary` is one line; `reference` is the source and every deviation from it. `module` holds the
-    net's code, `version` is that of its library. `min_size` is in pixels, None if unknown.
+    net's code, `version` is that of its library. `min_size` is in pixels, None if unknown. The
+    keyword parameters of `make`, by default the builder, are the net's options; `options` are those
+    that its name gives.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Entry:
     task: str = CLASSIFICATION
     published: Published | None = None
     version: str = ""
+    make: Callable[..., nn.Module] | None = None
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def architecture(self) -> str:
@@ -56,3 +61,8 @@ class Entry:
 def first_line(documented: object) -> str:
     """The first line of a docstring, or an empty string."""
     return (inspect.getdoc(documented) or "").split("\n")[0]
+
+
+def one_line(message: object) -> str:
+    """An error's message on one line of at most 200 characters."""
+    return (" ".join(str(message).split()) or type(message).__name__)[:200]

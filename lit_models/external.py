@@ -11,6 +11,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from difflib import get_close_matches
 from fnmatch import filter as matching
 from functools import partial
@@ -22,7 +23,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
-from lit_models.entries import Entry, ModelError, first_line
+from lit_models.entries import SEGMENTATION, Entry, ModelError, first_line, one_line
+from lit_models.variants import base
 
 # Torchvision's nets that have auxiliary classifiers by default
 _WITH_AUXILIARY = ("googlenet", "inception_v3")
@@ -41,7 +43,7 @@ class GreyToColor(nn.Module):
 
 def is_external(name: str) -> bool:
     """Whether a name is of the form `library/model` or `package.module:callable`."""
-    return "/" in name or ":" in name
+    return "/" in base(name) or ":" in base(name)
 
 
 def names(pattern: str) -> list[str]:
@@ -75,35 +77,36 @@ def entry(name: str) -> Entry:
     return _torchvision(model) if library == "torchvision" else _timm(model)
 
 
-def check(name: str, *, in_channels: int, num_classes: int, image_size: int) -> None:
-    """Build an external net and run it on two images on the meta device; skip registered nets.
+def check(entry: Entry, *, in_channels: int, num_classes: int, image_size: int) -> None:
+    """Build a net and run it on two images on the meta device.
 
     Raises:
-        ModelError: it does not map (2, in_channels, image_size, image_size) to (2, num_classes).
+        ModelError: it cannot be built, or does not map (2, in_channels, image_size, image_size) to
+            (2, num_classes), for segmentation (2, num_classes, image_size, image_size).
     """
-    if not is_external(name):
-        return
-    net = entry(name).builder(
-        in_channels=in_channels, num_classes=num_classes, image_size=image_size
-    )
+    name = entry.name
+    # Registered nets need no weights for this; other nets may compute with theirs when built.
+    with nullcontext() if entry.min_size is None else torch.device("meta"):
+        net = entry.builder(in_channels=in_channels, num_classes=num_classes, image_size=image_size)
     net = copy.deepcopy(net).to("meta")
     shape = (2, in_channels, image_size, image_size)
+    sizes = (image_size, image_size) if entry.task == SEGMENTATION else ()
+    expected = (2, num_classes, *sizes)
     for training in (True, False):
         try:
             with torch.no_grad():
                 output = net.train(training)(torch.empty(shape, device="meta"))
         except (RuntimeError, ValueError, AssertionError) as error:
             images = f"{in_channels} x {image_size} x {image_size}"
-            reason = _one_line(error)
+            reason = one_line(error)
             if "meta" in reason:
                 reason += " (checked on the meta device; its tensors must be buffers)"
             raise ModelError(f"{name} cannot take images of {images}: {reason}") from error
         if training and isinstance(output, tuple) and hasattr(net, "auxiliary_weight"):
             output = output[0]
-        if not isinstance(output, Tensor) or output.shape != (2, num_classes):
+        if not isinstance(output, Tensor) or output.shape != expected:
             found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            expected = f"logits {(2, num_classes)}"
-            raise ModelError(f"{name} returns {found} for two images, not {expected}")
+            raise ModelError(f"{name} returns {found} for two images, not logits {expected}")
 
 
 def _library(library: str) -> list[str]:
@@ -130,8 +133,9 @@ def _torchvision(model: str) -> Entry:
     def builder(in_channels: int, num_classes: int, image_size: int, **options: Any) -> nn.Module:
         # Only transformers take an image size, under one of these two names.
         sizes = {"image_size": image_size, "input_size": (image_size, image_size)}
-        arguments = {"num_classes": num_classes, **sizes, **options}
-        net = _of_library(f"torchvision/{model}", make, arguments)
+        net = _of_library(
+            f"torchvision/{model}", make, {"num_classes": num_classes, **sizes}, options
+        )
         return GreyToColor(net) if in_channels == 1 else net
 
     return Entry(
@@ -141,6 +145,7 @@ def _torchvision(model: str) -> Entry:
         reference=f"{inspect.getdoc(make.func)}\n\nGrey images are repeated to three channels.",
         module=make.func.__module__,
         version=version("torchvision"),
+        make=make,
     )
 
 
@@ -150,7 +155,7 @@ def _timm(model: str) -> Entry:
 
     def builder(in_channels: int, num_classes: int, image_size: int, **options: Any) -> nn.Module:
         arguments = {"in_chans": in_channels, "num_classes": num_classes, "img_size": image_size}
-        return _of_library(f"timm/{model}", make, {**arguments, **options})
+        return _of_library(f"timm/{model}", make, arguments, options)
 
     architecture = timm.models.model_entrypoint(model)
     return Entry(
@@ -160,6 +165,7 @@ def _timm(model: str) -> Entry:
         reference=inspect.getdoc(architecture) or "",
         module=architecture.__module__,
         version=timm.__version__,
+        make=architecture,
     )
 
 
@@ -173,8 +179,9 @@ def _callable(name: str) -> Entry:
     if not callable(make):
         raise ModelError(f"model {name!r} is not callable; it must return a module")
 
-    def builder(**arguments: Any) -> nn.Module:
-        net = _call(name, make, arguments)
+    def builder(in_channels: int, num_classes: int, image_size: int, **options: Any) -> nn.Module:
+        shape = {"in_channels": in_channels, "num_classes": num_classes, "image_size": image_size}
+        net = _call(name, make, shape, options)
         if not isinstance(net, nn.Module):
             raise ModelError(f"model {name!r} returns {type(net).__name__}, not a module")
         return net
@@ -185,32 +192,33 @@ def _callable(name: str) -> Entry:
         summary=first_line(make) or name,
         reference=inspect.getdoc(module) or "",
         module=module_name,
+        make=make,
     )
 
 
-def _call(name: str, make: Callable[..., nn.Module], arguments: dict[str, Any]) -> nn.Module:
-    """Call `make`, leaving out each argument that it, or a function it calls, does not accept."""
-    arguments = dict(arguments)
+def _call(
+    name: str, make: Callable[..., nn.Module], shape: dict[str, Any], options: dict[str, Any]
+) -> nn.Module:
+    """Call `make`, leaving out each size that it, or a function it calls, does not accept."""
+    shape = dict(shape)
     while True:
         try:
-            return make(**arguments)
+            return make(**shape, **options)
         except TypeError as error:
             refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-            if refused is not None and refused[1] in arguments:
-                del arguments[refused[1]]
+            if refused is not None and refused[1] in shape:
+                del shape[refused[1]]
             elif (trace := error.__traceback__) is None or trace.tb_next is None:  # not entered
                 raise ModelError(f"model {name!r} cannot be called: {error}") from None
             else:
                 raise
 
 
-def _of_library(name: str, make: Callable[..., nn.Module], arguments: dict[str, Any]) -> nn.Module:
+def _of_library(
+    name: str, make: Callable[..., nn.Module], shape: dict[str, Any], options: dict[str, Any]
+) -> nn.Module:
     """As `_call`; an error that the library raises counts as a refusal of the arguments."""
     try:
-        return _call(name, make, arguments)
+        return _call(name, make, shape, options)
     except (RuntimeError, ValueError, AssertionError) as error:
-        raise ModelError(f"{name} cannot be built: {_one_line(error)}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]
+        raise ModelError(f"{name} cannot be built: {one_line(error)}") from error

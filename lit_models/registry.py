@@ -15,6 +15,7 @@ from torch import nn
 
 from lit_models import external, nets
 from lit_models.entries import CLASSIFICATION, Entry, ModelError, Published, first_line
+from lit_models.variants import base, parse, variants
 
 ENTRY_POINTS = "cnn_benchmarks.models"
 
@@ -32,7 +33,9 @@ def register(
 
     The builder takes `in_channels`, `num_classes` and `image_size` by keyword and returns a
     module that maps (N, in_channels, image_size, image_size) to logits: (N, num_classes), or, for
-    segmentation, (N, num_classes, image_size, image_size).
+    segmentation, (N, num_classes, image_size, image_size). Its other keyword parameters are the
+    options of the net. A builder that takes `**kwargs` passes them on, as they are, to the class
+    that it is annotated to return, and the keyword parameters of that class are options too.
 
     Args:
         min_size: the smallest `image_size` the net supports, in pixels.
@@ -103,14 +106,25 @@ def canonical_names(task: str = CLASSIFICATION) -> list[str]:
 def entry(name: str) -> Entry:
     """The entry of a registered net, or of a net of another library (see `external`).
 
+    Options that the name gives are in the entry's builder, and in its name in canonical form.
+
     Raises:
-        ModelError: no such model; the message suggests similar names.
+        ModelError: no such model, and the message suggests similar names; or options that it does
+            not take (see `variants`).
     """
-    if external.is_external(name):
-        return external.entry(name)
-    if name not in registered():
-        raise _unknown(name)
-    return registered()[name]
+    bare, given = base(name), parse(name)
+    if external.is_external(bare):
+        found = external.entry(bare)
+    elif bare in registered():
+        found = registered()[bare]
+    else:
+        raise _unknown(bare)
+    if not given:
+        return found
+    first, *others = variants(found, given)
+    if others:
+        raise ModelError(f"{name} stands for {1 + len(others)} models, and only one can be taken")
+    return first
 
 
 def select(
@@ -120,16 +134,20 @@ def select(
 ) -> list[str]:
     """Resolve names, wildcards and `all` to model names, in the order given, without duplicates.
 
+    Options hold for every net that the text before them selects. The wildcards are `*` and `?`.
+
     Args:
-        patterns: such as `["lenet", "resnet*", "torchvision/convnext_*", "package.module:net"]`.
+        patterns: such as `["lenet", "resnet*", "torchvision/convnext_*", "package.module:net",
+            "convnet[first_layer_filters=[8,16]]"]`.
         all_names: the models `all` stands for; default: the canonical nets for the task.
         task: a wildcard that matches nets for this task does not select those for another.
 
     Raises:
-        ModelError: a pattern matches no model.
+        ModelError: a pattern matches no model, or one that does not take its options.
     """
     selected: dict[str, None] = {}
-    for pattern in patterns:
+    for asked in patterns:
+        pattern, given = base(asked), parse(asked)
         if pattern == "all":
             matches = canonical_names(task) if all_names is None else list(all_names)
         elif external.is_external(pattern):
@@ -139,6 +157,8 @@ def select(
             matches = [name for name in matches if entry(name).task == task] or matches
         if not matches:
             raise _unknown(pattern)
+        if given:
+            matches = [each.name for name in matches for each in variants(entry(name), given)]
         selected.update(dict.fromkeys(matches))
     return list(selected)
 
@@ -154,17 +174,31 @@ def check_image_size(name: str, image_size: int) -> None:
         raise ModelError(f"{name} needs images of at least {least} px, not {image_size} px")
 
 
+def check(name: str, *, in_channels: int, num_classes: int, image_size: int) -> None:
+    """Check a net of another library, or one with options, by building and running it on no device.
+
+    Registered nets without options are known to fit.
+
+    Raises:
+        ModelError: it cannot be built, or does not fit the images or classes.
+    """
+    own = entry(name)
+    if own.min_size is None or own.options:
+        external.check(own, in_channels=in_channels, num_classes=num_classes, image_size=image_size)
+
+
 def build(
     name: str, *, in_channels: int = 1, num_classes: int = 10, image_size: int = 224, **options: Any
 ) -> nn.Module:
     """Build a net.
 
     Args:
-        name: a registered name, see `names()`, or one of another library, see `external`.
+        name: a registered name, see `names()`, or one of another library, see `external`; also
+            with options, as in `convnet[first_layer_filters=32]`, see `variants`.
         in_channels: channels of the input image.
         num_classes: number of logits per example, or per pixel for segmentation.
         image_size: height and width of the input in pixels.
-        options: passed on to the builder.
+        options: further options, passed on to the builder as they are.
 
     Raises:
         ModelError: unknown name, or the net cannot be built for such images or classes.

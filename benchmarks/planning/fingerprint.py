@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 # How a model is found by name changes no number of the model that is found.
-_IGNORED = {"lit_models.registry", "lit_models.entries"}
+_IGNORED = {f"lit_models.{name}" for name in ("entries", "options", "registry", "variants")}
 
 
 def digest(content: object) -> str:

@@ -141,18 +141,19 @@ class Protocol:
         return re.sub(r"[^\w.=+-]+", "-", Path(name).stem + "".join(fields))[:120]
 
     def for_model(self, model: str) -> "Protocol":
-        """The settings one model is trained with.
+        """The settings one model is trained with; one with options has its own, or its net's.
 
         Raises:
             UsageError: the protocol lists models, but not this one.
         """
         if not self.models:
             return self
-        if model not in self.models:
+        own = self.models.get(model) or self.models.get(model.partition("[")[0])
+        if own is None:
             raise UsageError(
                 f"this protocol has no settings for {model!r}; it lists {', '.join(self.models)}"
             )
-        return dataclasses.replace(self, models={}, **vars(self.models[model]))
+        return dataclasses.replace(self, models={}, **vars(own))
 
     def check_examples(self, available: int, dataset: str) -> None:
         """Check that a dataset has as many training examples as the protocol takes.

@@ -28,7 +28,14 @@ def _option(doc: str, default: Any, **options: Any) -> Any:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    """The parts between commas, except those in brackets: `a[b=1,c=2],d` has two."""
+    parts: list[str] = []
+    for part in text.split(","):
+        if parts and parts[-1].count("[") > parts[-1].count("]"):
+            parts[-1] += f",{part}"
+        else:
+            parts.append(part)
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -103,7 +110,11 @@ class SweepConfig:
         UsageError: a value that cannot be served.
     """
 
-    models: tuple[str, ...] = _option("all, names, wildcards; by commas", ("all",), type=_names)
+    models: tuple[str, ...] = _option(
+        "all, names, wildcards, names with options such as lenet[padding=0]; by commas",
+        ("all",),
+        type=_names,
+    )
     dataset: str = _option(", ".join(datamodules.NAMES), "fashion_mnist")
     protocol: Protocol | None = None
     protocol_name: str = AUTO
@@ -165,6 +176,9 @@ class SweepConfig:
             name = protocol.title(name, self.overrides)
         task = datamodules.TASKS[self.dataset]
         models = tuple(lit_models.select(self.models, protocol.models or None, task))
+        for listed in protocol.models:
+            if "[" in listed and (canonical := lit_models.entry(listed).name) != listed:
+                raise UsageError(f"the protocol lists {listed!r}; list it as {canonical!r}")
         for model in models:
             check_task(model, self.dataset)
             lit_models.check_image_size(model, protocol.for_model(model).image_size)

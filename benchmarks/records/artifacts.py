@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy import ndarray
 
+from benchmarks.planning.fingerprint import digest
 from benchmarks.records.storage import quarantine, reason, write_atomic
 
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ class Predictions:
 
 def run_stem(run: "RunSpec | Setup") -> str:
     """The start of the names of the files of a model and seed, whatever the key."""
-    model = re.sub(r"[^\w.-]", "-", run.model)  # a name may be torchvision/resnet18
+    # A name may be torchvision/resnet18 or convnet[first_layer_filters=8].
+    model = re.sub(r"[^\w.=,-]+", "-", run.model.rstrip("]"), flags=re.ASCII)
+    if len(model) > 100:  # a file system limits the length of a name
+        model = f"{model[:80]}-{digest(run.model)[:8]}"
     return f"{model}-seed{run.seed}"
 
 

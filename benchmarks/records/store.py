@@ -97,6 +97,7 @@ class RecordStore:
         """The newest record of the same model and seed in the same comparison, whatever its key."""
         paths = self.path(spec).parent.glob(f"{run_stem(spec)}-*.json")
         records = [record for path in paths if (record := read(path)) is not None]
+        records = [record for record in records if record.setup.model == spec.model]
         return max(records, key=lambda record: record.finished_at, default=None)
 
     def folders(self) -> list[Path]:

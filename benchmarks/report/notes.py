@@ -80,7 +80,8 @@ def values(column: pd.Series, unit: str = "") -> str:
 def escape(text: object) -> str:
     """One line of text from outside that markdown shows literally, without markup or HTML."""
     text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\|`*\[\]])", r"\\\1", text)
+    brackets = r"\[\]" if re.search(r"\]\s*[(\[:]", text) else ""  # those of a link
+    return re.sub(rf"([\\|`*{brackets}])", r"\\\1", text)
 
 
 def _failures(rows: pd.DataFrame) -> str:

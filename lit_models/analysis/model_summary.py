@@ -8,7 +8,7 @@ import torch
 from tabulate import tabulate
 
 import lit_models
-from lit_models import Cost, Entry
+from lit_models import Cost, Entry, options
 from lit_models.analysis.cost import LayerCost, training_memory
 from lit_models.analysis.receptive_field import Field, TracingError
 
@@ -44,6 +44,7 @@ def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> s
         "smallest image": "not declared" if entry.min_size is None else f"{entry.min_size} px",
         "memory of activations in training": f"{memory:,.1f} MiB an image",
         "receptive field": seen,
+        "options": ", ".join(options.takes(entry)) or "none",
         "published figures": fidelity(entry),
     }
     lines = "\n".join(f"{label}: {fact}" for label, fact in facts.items())

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lit_models.entries import SEGMENTATION
 from lit_models.nets.resnet import resnet18
+from lit_models.options import passes_on
 from lit_models.registry import register
 
 
@@ -56,6 +57,7 @@ def crop(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 @register(min_size=32, canonical=True, task=SEGMENTATION)
+@passes_on(resnet18)
 def fcn(num_classes: int = 11, **kwargs) -> FCN:
     """FCN-8s on ResNet-18."""
     return FCN(resnet18(**kwargs).features, (128, 256, 512), num_classes)

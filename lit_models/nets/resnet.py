@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.entries import Published
+from lit_models.options import passes_on
 from lit_models.registry import register
 
 Shortcut = Literal["A", "B", "C", "none"]
@@ -88,6 +89,8 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, width: int, stride: int, variant: Variant) -> None:
         super().__init__()
+        if (variant.stride_in, variant.groups, variant.group_width) != ("3x3", 1, 64):
+            raise ValueError("only bottlenecks have stride_in, groups and group_width")
         bias = variant.bias
         self.conv1 = nn.Conv2d(in_channels, width, 3, stride, padding=1, bias=bias)
         self.bn1 = nn.BatchNorm2d(width)
@@ -141,6 +144,7 @@ class ResNet(nn.Module):
         options: the fields of `Variant`.
     """
 
+    @passes_on(Variant)
     def __init__(
         self,
         block: type[BasicBlock | Bottleneck],

@@ -64,6 +64,10 @@ def refused(capsys, *arguments):
         (["run", "--model", "lenet"], "did you mean --models"),
         (["run", "--models", "lenett"], "unknown model 'lenett'; did you mean lenet"),
         (["run", "--models", ","], "--models names nothing"),
+        (["run", "--models", "lenet[padding=0,nin"], "must end with ]"),
+        (["run", "--models", "lenet[pading=0],nin"], "it takes channels, padding"),
+        (["describe", "lenet[padding=[0,2]]"], "stands for 2 models"),
+        (["describe", "lenet[padding=-20]"], "lenet[padding=-20] cannot take images"),
         (["run", "--dataset", "fashion_mnits"], "did you mean fashion_mnist, fashion_mnist_masks?"),
         (["run", "--protocol", "standrad"], "did you mean standard?"),
         (["run", "--protocol.epoch", "3"], "did you mean --protocol.epochs"),
@@ -131,6 +135,18 @@ def test_too_small_an_image_is_refused_before_anything_runs(
     assert not list((tmp_path / "results").rglob("*.json"))
 
 
+def test_options_that_no_image_fits_are_refused_before_anything_runs(
+    capsys, tmp_path, monkeypatch, image_folder
+):
+    monkeypatch.setenv("CIFAR10_IMAGES", str(image_folder))
+    arguments = ["--dataset=cifar10", "--models=lenet,lenet[padding=-36]", "--device=cpu"]
+    arguments += ["--protocol=quick", "--protocol.train_examples=80"]
+    assert cli.main(["run", *arguments, f"--results={tmp_path / 'here'}"]) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "lenet[padding=-36] cannot take images of 3 x 72 x 72" in message
+    assert not list((tmp_path / "here").rglob("*.json"))
+
+
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr("lit_models.names", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -142,6 +158,28 @@ def test_list_shows_canonical_members_and_variants(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("* resnet18 ") for line in lines)
     assert any(line.startswith("  resnet18_d2l ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "models"),
+    [
+        ("lenet, nin", ("lenet", "nin")),
+        ("lenet[padding=0,channels=[4,8]],nin", ("lenet[padding=0,channels=[4,8]]", "nin")),
+        ("a[b=1],c[d=[[1,2],[3]]]", ("a[b=1]", "c[d=[[1,2],[3]]]")),
+        ("a[b=1,c", ("a[b=1,c",)),
+    ],
+)
+def test_commas_in_brackets_do_not_separate_models(text, models):
+    assert cli.parse(["run", "--models", text]).config.models == models
+
+
+def test_describe_shows_a_model_with_options(capsys):
+    assert cli.main(["describe", "lenet[padding = 0]"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("lenet[padding=0]: ")
+    assert "image: 1 x 28 x 28, 10 classes" in shown
+    assert "options: channels, padding" in shown
+    assert "none to check against" in shown
 
 
 def test_describe_takes_the_size_a_model_is_for(capsys):

@@ -55,6 +55,19 @@ def number(**kwargs):
     return 3
 
 
+def with_options(num_classes, in_channels=1, width=4, *, rates=(1, 2), names=None):
+    return nn.Sequential(nn.Flatten(), nn.Linear(1024, num_classes * int(width) // width))
+
+
+class Wide(nn.Sequential):
+    def __init__(self, num_classes: int, width: int = 4):
+        super().__init__(nn.Flatten(), nn.Linear(1024, width), nn.Linear(width, num_classes))
+
+
+def wider(**kwargs) -> Wide:
+    return Wide(**{"width": 8, **kwargs})
+
+
 def demanding(depth):
     return nn.Identity()
 '''
@@ -164,6 +177,63 @@ def test_nets_that_do_not_fit_are_refused_in_one_line(name, reason):
 def test_a_mistake_in_a_users_net_keeps_its_traceback():
     with pytest.raises(TypeError, match="unsupported operand"):
         lit_models.build("users_nets:with_a_mistake")
+
+
+@pytest.mark.usefixtures("users_nets")
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        (
+            "torchvision/resnet50[width_per_group=[32,64]]",
+            ["width_per_group=32", "width_per_group=64"],
+        ),
+        ("torchvision/efficientnet_b0[dropout=0.5]", ["dropout=0.5"]),
+        ("users_nets:with_options[width=[2,4]]", ["width=2", ""]),
+        ("users_nets:with_options[rates=[1,3]]", ["rates=[1,3]"]),
+        ('users_nets:with_options[names="a/b"]', ['names="a/b"']),
+        ("users_nets:wider[width=4]", ["width=4"]),  # the default of the class is another net
+    ],
+)
+def test_nets_of_others_take_options(pattern, names):
+    base = pattern.partition("[")[0]
+    expected = [f"{base}[{text}]" if text else base for text in names]
+    assert lit_models.select([pattern]) == expected
+    assert all(lit_models.entry(name).options for name in expected if name != base)
+
+
+def test_timms_nets_take_options():
+    pytest.importorskip("timm")
+    (name,) = lit_models.select(["timm/resnet10t[stem_width = 16]"])
+    assert name == "timm/resnet10t[stem_width=16]"
+    with torch.device("meta"):
+        net = lit_models.build(name, num_classes=7)
+    assert net.conv1[0].out_channels == 12  # 3/4 of the width, in this stem
+    with pytest.raises(lit_models.ModelError, match="no option 'pretrained'"):
+        lit_models.entry("timm/resnet10t[pretrained=true]")
+
+
+@pytest.mark.usefixtures("users_nets")
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("torchvision/resnet18[depth=2]", "no option 'depth'; it takes zero_init_residual, groups"),
+        ("torchvision/resnet18[weights=DEFAULT]", "no option 'weights'"),
+        ("torchvision/resnet18[groups=2]", "cannot be built: BasicBlock only supports groups=1"),
+        ("torchvision/mobilenet_v3_small[widht=0.5]", "no option 'widht'"),  # would be ignored
+        ("users_nets:with_options[width=x]", "option width: Input should be a valid"),
+        ("users_nets:with_options[width=0]", "cannot be built: integer .* by zero"),
+        ("users_nets:small[width=2]", "users_nets:small has no option 'width'; it takes none"),
+        ("users_nets:for_color[elegance=2]", "no option 'elegance'"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_one_line(name, reason):
+    def plan():
+        for chosen in lit_models.select([name]):
+            lit_models.check(chosen, in_channels=1, num_classes=10, image_size=32)
+
+    with pytest.raises(lit_models.ModelError, match=reason) as refusal:
+        plan()
+    assert "\n" not in str(refusal.value)
 
 
 PLUGIN = '''

@@ -75,8 +75,14 @@ def run(
     shared = [SECONDS, HAS_TIMM, dataset.digest, base.code_digest(__file__), device]
     shared += map(package_digest, MEASURING)
     for model in names:
-        sizes = SIZES | OWN_SIZES.get(model, {})
+        sizes = SIZES | OWN_SIZES.get(model.partition("[")[0], {})
         lit_models.check_image_size(model, sizes["image_size"])
+        lit_models.check(
+            model,
+            in_channels=dataset.channels,
+            num_classes=len(dataset.classes),
+            image_size=sizes["image_size"],
+        )
         net_code = imported_digest(["lit_models.classifier", lit_models.entry(model).module])
         inputs = [model, sizes, net_code, *shared]
         work = partial(measure, model, dataset, torch.device(device), **sizes)

@@ -89,6 +89,21 @@ def test_the_key_changes_with_precision_and_compiler(planned):
     assert len(keys) == 4
 
 
+def test_the_key_of_a_model_covers_its_options(planned):
+    def keys(*models):
+        return [spec.key for spec in sorted(planned([0], models), key=lambda spec: spec.model)]
+
+    plain, narrow, narrower = keys(
+        "convnet", *(f"convnet[first_layer_filters={n}]" for n in (4, 8))
+    )
+    assert len({plain, narrow, narrower}) == 3
+    (spec,) = planned([0], ["convnet[first_layer_filters=4]"])
+    assert (
+        spec.training_inputs["code of the net"]
+        == planned([0], ["convnet"])[0].training_inputs["code of the net"]
+    )
+
+
 def test_speeds_have_inputs_of_their_own(planned, tmp_path):
     (spec,) = planned([0], ["lenet"])
     known = spec.timing_inputs(RunOptions(tmp_path, jobs=1, threads=2))

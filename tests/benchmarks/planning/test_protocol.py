@@ -54,6 +54,21 @@ def test_a_model_a_protocol_does_not_list_is_refused():
         load("d2l").for_model("vgg11")
 
 
+def test_a_model_with_options_has_the_settings_of_its_net_unless_it_is_listed(tmp_path):
+    assert load("d2l").for_model("lenet[padding=0]") == load("d2l").for_model("lenet")
+    path = tmp_path / "mine.yaml"
+    settings = "{image_size: 28, batch_size: %d, learning_rate: 0.1}"
+    path.write_text(
+        "image_size: 28\nepochs: 1\nbatch_size: 8\nlearning_rate: 0.1\nmodels:\n"
+        f"  lenet: {settings % 16}\n  lenet[padding=0]: {settings % 32}\n"
+    )
+    assert load(path).for_model("lenet[padding=0]").batch_size == 32
+    assert load(path).for_model("lenet[padding=1]").batch_size == 16
+    path.write_text(path.read_text().replace("padding=0", "padding = 0"))
+    with pytest.raises(UsageError, match=r"list it as 'lenet\[padding=0\]'"):
+        parse("--protocol", path, "--models=lenet", "--device=cpu").resolved()
+
+
 def test_an_override_beats_the_file_and_what_it_lists_by_model():
     d2l = parse("--protocol=d2l", "--protocol.learning_rate", "0.3", "--protocol.epochs=2").protocol
     assert d2l.for_model("lenet").learning_rate == 0.3

@@ -143,6 +143,20 @@ def test_an_unreadable_record_is_named_and_the_rest_is_read(make_spec, tmp_path,
     assert path.name in capsys.readouterr().err
 
 
+def test_files_are_named_after_models_with_options(make_spec, tmp_path):
+    store = RecordStore(tmp_path)
+    spec = make_spec("convnet[first_layer_filters=8]")
+    store.write(spec, RunRecord.of(spec))
+    assert store.path(spec).name == f"convnet-first_layer_filters=8-seed0-{spec.key}.json"
+    assert store.latest(spec).setup.model == spec.model
+    assert store.latest(make_spec("convnet")) is None
+    rates = ",".join(["1"] * 90)
+    models = [f"dilated_fcn[rates=[{rates},{last}]]" for last in (2, 3)]
+    names = {store.path(dataclasses.replace(spec, model=model)).name for model in models}
+    assert len({name.rpartition("-")[0] for name in names}) == 2
+    assert max(map(len, names)) < 150
+
+
 def test_the_latest_record_of_a_model_and_seed_is_found(make_spec, tmp_path):
     store = RecordStore(tmp_path)
     for year, fields in (("2001", {"epochs": 3}), ("2003", {"epochs": 4}), ("2002", {"epochs": 5})):

@@ -229,6 +229,12 @@ def test_runs_that_shared_the_machine_or_were_resumed_are_marked():
     assert "googlenet (seed 0) was resumed once" in markdown
 
 
+def test_a_model_with_options_is_shown_as_it_is_named():
+    name = "convnet[first_layer_filters=8]"
+    markdown = table.markdown(frame({"model": name}, {"model": f"{name[:-2]}9]", "status": FAILED}))
+    assert f"| {name} " in markdown
+
+
 def test_text_from_outside_is_no_markup():
     escaped = notes.escape("<b>a</b> [x](y) | `c` *d*\n# e")
     assert escaped == "&lt;b>a&lt;/b> \\[x\\](y) \\| \\`c\\` \\*d\\* # e"
