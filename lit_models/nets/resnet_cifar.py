@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lit_models.entries import Published
 from lit_models.nets.resnet import BasicBlock, Variant
+from lit_models.options import passes_on
 from lit_models.registry import register
 
 
@@ -28,6 +29,7 @@ class ResNetCIFAR(nn.Module):
         ValueError: no whole number of blocks makes this depth.
     """
 
+    @passes_on(Variant)
     def __init__(
         self,
         depth: int,
