@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor, nn
 
 from benchmarks.errors import UsageError
@@ -15,8 +15,8 @@ from benchmarks.records.store import read
 from benchmarks.training import weights
 from benchmarks.training.weights import TrainedNet
 from datamodules import DataError
-from datamodules.sources.image_folder import SUFFIXES
-from datamodules.transforms import resize
+from datamodules.sources import pixels
+from datamodules.sources.image_folder import is_image_name
 from lit_models import CLASSIFICATION
 
 
@@ -73,34 +73,29 @@ def predict(record: Path, paths: Iterable[Path]) -> Iterator[Prediction | DataEr
         raise UsageError(f"{about.model} is for {about.task}; predict is for classification")
     for path in _files(paths):
         try:
-            pixels = _read_image(path, "L" if about.in_channels == 1 else "RGB")
+            image = _read_image(path, about.in_channels, about.image_size)
         except DataError as error:
             yield error
             continue
-        confidence, index = _classify(net, about, pixels)
+        confidence, index = _classify(net, about, image)
         yield Prediction(path, about.classes[index], confidence)
 
 
-def _read_image(path: Path, mode: str) -> Tensor:
-    """The pixels of an image file, uint8 (C, H, W)."""
+def _read_image(path: Path, channels: int, size: int) -> Tensor:
+    """The pixels of an image file, uint8 (channels, size, size)."""
     try:
-        with Image.open(path) as image:
-            pixels = np.array(ImageOps.exif_transpose(image).convert(mode))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise DataError(f"{path} is not a readable image") from None
-    return torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)
+        decoded = pixels.decode(path.read_bytes(), size, "crop").pixels
+    except (OSError, pixels.ImageError) as error:
+        raise DataError(f"{path} is not a readable image ({error})") from None
+    image = np.array(Image.fromarray(decoded).convert("L" if channels == 1 else "RGB"))
+    return torch.from_numpy(np.atleast_3d(image)).permute(2, 0, 1)
 
 
 @torch.inference_mode()
-def _classify(net: nn.Module, about: TrainedNet, pixels: Tensor) -> tuple[float, int]:
+def _classify(net: nn.Module, about: TrainedNet, image: Tensor) -> tuple[float, int]:
     """Confidence and index of the class of an image, uint8 (C, H, W)."""
-    height, width = pixels.shape[1:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = pixels[None, :, top : top + side, left : left + side]
     mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (about.mean, about.std))
-    images = resize(square, about.image_size).float() / 255
-    confidence, index = net((images - mean) / std).softmax(1).max(1)
+    confidence, index = net((image[None] / 255 - mean) / std).softmax(1).max(1)
     return float(confidence), int(index)
 
 
@@ -109,7 +104,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        found = sorted(file for file in path.rglob("*") if is_image_name(file.name))
         if not found:
             raise UsageError(f"no image files in {path}")
         yield from found

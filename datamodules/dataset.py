@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
 
 class DataError(RuntimeError):
     """Absent, truncated or corrupt data; the message names the file and a remedy."""
+
+
+def safe_name(name: str) -> str:
+    """A name as part of a file's name, on any system."""
+    return re.sub(r"[^\w.-]+", "-", name)[:80].strip("-.") or "images"
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ def _switch(text: str) -> bool:
     return text == "true"
 
 
+def _folder(name: str) -> Path:
+    """A folder of this machine; `~` is the home folder, also where no shell has replaced it."""
+    return Path(name).expanduser()
+
+
 @dataclass(frozen=True)
 class Placement:
     """The devices of one run; `device` and `strategy` are `auto` until they are resolved.
@@ -133,7 +138,7 @@ class SweepConfig:
     force: bool = _option("do again what has finished", False, action="store_true")
     results: Path = _option("folder, or URL such as s3://bucket/results", Path("results"))
     data_dir: Path = _option(
-        "folder of datasets", Path(os.environ.get("DATA_DIR", "data")), type=Path
+        "folder of datasets", _folder(os.environ.get("DATA_DIR", "data")), type=_folder
     )
 
     def __post_init__(self) -> None:

@@ -11,37 +11,40 @@ from typing import Any
 
 import torch
 
+from datamodules.dataset import safe_name
+
 SPLITS = ("train", "test")
 TENSORS = tuple(f"{split}_{kind}" for split in SPLITS for kind in ("images", "labels"))
+VERSION = 1  # to be raised if the same files are decoded to other pixels
 
-# `TENSORS` by name: uint8 images (N, C, H, W) and int64 labels (N,); perhaps the files' `format`.
-# In the cache also the `digest` of the tensors.
+# `TENSORS` by name: uint8 images (N, C, H, W) and int64 labels (N,); perhaps what is known of the
+# files, such as their `format`. In the cache also the `digest` of the tensors.
 Decoded = dict[str, Any]
 
 
-def load_or_decode(
-    source: Path, key: str, data_dir: Path, decode: Callable[[], Decoded]
-) -> Decoded:
-    """Read the decoded `source` from its cache, or call `decode` and cache the result.
+def load_or_decode(name: str, key: str, data_dir: Path, decode: Callable[[], Decoded]) -> Decoded:
+    """Read a decoded dataset from its cache in `data_dir`, or call `decode` and cache the result.
 
-    The cache lies beside `source`, or in `data_dir` if that folder cannot be written. `key` is a
-    hash of the source's content.
+    The tensors of a cache are mapped into memory, so that processes share them. If `data_dir`
+    cannot be written, nothing is cached.
+
+    Args:
+        name: of the source, for people.
+        key: a hash of the source's content, and of all that decides how it is decoded.
     """
-    name = f"{source.name}.{key[:16]}.pt"
-    folders = (source.parent, data_dir)
-    for folder in folders:
-        if (decoded := _read(folder / name)) is not None:
-            return decoded
-    print(f"decoding {source} (once) ...", file=sys.stderr, flush=True)
+    key = hashlib.sha256(f"{VERSION} {key}".encode()).hexdigest()
+    path = data_dir / f"{safe_name(name)}.{key[:16]}.pt"
+    if (decoded := _read(path)) is not None:
+        return decoded
+    print(f"decoding {name} (once) ...", file=sys.stderr, flush=True)
     decoded = decode()
     decoded["digest"] = digest(decoded)
-    for folder in folders:
-        with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".decode-", dir=folder) as scratch:
-                torch.save(decoded, Path(scratch) / name)
-                os.replace(Path(scratch) / name, folder / name)
-            break
+    with suppress(OSError):
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".decode-", dir=data_dir) as scratch:
+            part = Path(scratch) / "part"
+            torch.save(decoded, part)
+            os.replace(part, path)
     return decoded
 
 
@@ -49,7 +52,7 @@ def digest(decoded: Decoded) -> str:
     """SHA-256 of the pixels and labels."""
     content = hashlib.sha256()
     for name in TENSORS:
-        content.update(decoded[name].numpy().tobytes())
+        content.update(decoded[name].numpy())
     return content.hexdigest()
 
 

@@ -16,6 +16,8 @@ import torch
 
 from datamodules.dataset import DataError, ImageDataset
 from datamodules.sources import cache, image_folder
+from datamodules.sources.files import content_key, printable
+from datamodules.sources.network import giving_up
 
 CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -36,15 +38,16 @@ def load(data_dir: Path) -> ImageDataset:
         DataError: a file is absent, truncated or corrupt.
     """
     if images := os.environ.get(IMAGES_VARIABLE):
-        path = Path(images)
+        path = Path(images).expanduser()
         decode = partial(image_folder.decode, path, CLASSES, size=32)
-        decoded = cache.load_or_decode(path, image_folder.content_key(path), data_dir, decode)
+        key = f"CIFAR-10 {content_key(path)}"
+        decoded = cache.load_or_decode(printable(path.name), key, data_dir, decode)
         sizes = (len(decoded["train_labels"]), len(decoded["test_labels"]))
         source = decoded["format"] + ("" if sizes == FULL_SIZE else ", {:,} + {:,}".format(*sizes))
     else:
         _provide_official(data_dir)
         decode = partial(_decode_official, data_dir)
-        decoded = cache.load_or_decode(data_dir / ARCHIVE, ARCHIVE_MD5, data_dir, decode)
+        decoded = cache.load_or_decode(ARCHIVE, ARCHIVE_MD5, data_dir, decode)
         source = "official"
     return ImageDataset(
         name="cifar10",
@@ -87,7 +90,8 @@ def _provide_official(data_dir: Path) -> None:
         with tempfile.TemporaryDirectory(prefix=".download-", dir=data_dir) as scratch:
             if not archive.exists():
                 print("fetching CIFAR-10 ...", file=sys.stderr, flush=True)
-                download_url(CIFAR10.url, scratch, ARCHIVE, ARCHIVE_MD5)
+                with giving_up():
+                    download_url(CIFAR10.url, scratch, ARCHIVE, ARCHIVE_MD5)
                 os.replace(Path(scratch) / ARCHIVE, archive)
             _unpack(archive, Path(scratch))
             os.replace(Path(scratch) / FOLDER, data_dir / FOLDER)

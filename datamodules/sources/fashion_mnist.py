@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from datamodules.dataset import DataError, ImageDataset
+from datamodules.sources.network import STALLED_SECONDS, giving_up
 
 # SHA-256 of the decompressed files, which does not depend on their compression
 FILES = {
@@ -142,7 +143,8 @@ def _fetch(folder: Path) -> None:
 def _from_torchvision(scratch: Path) -> Path:
     from torchvision.datasets import FashionMNIST
 
-    FashionMNIST(scratch, download=True)  # verifies the MD5 of each file
+    with giving_up():
+        FashionMNIST(scratch, download=True)  # verifies the MD5 of each file
     return scratch / "FashionMNIST" / "raw"
 
 
@@ -155,6 +157,8 @@ def _from_debian(scratch: Path) -> Path:
     (scratch / "cache" / "archives" / "partial").mkdir(parents=True)
     folders = {"Dir::State::Lists": scratch / "lists", "Dir::Cache": scratch / "cache"}
     options = [f"-o{name}={folder}" for name, folder in folders.items()]
+    options += [f"-oAcquire::{kind}::Timeout={STALLED_SECONDS:.0f}" for kind in ("http", "https")]
+    options += ["-oAcquire::Retries=0"]
     for command in (["update"], ["download", DEBIAN_PACKAGE]):
         _run([apt, *options, *command], cwd=scratch)
     package = next(scratch.glob("*.deb"))

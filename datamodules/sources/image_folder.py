@@ -1,116 +1,265 @@
-"""Image files `train/<class>/*.png` and `test/<class>/*.png` in a folder or archive."""
+"""Images by class in a folder or archive: `train/<class>/*`, `test/<class>/*`; or `<class>/*`."""
 
 import hashlib
-import io
-import lzma
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path, PurePath
+from typing import TypeVar
 
 import numpy as np
+import psutil
 import torch
 from PIL import Image
+from torch import Tensor
 
 from datamodules.dataset import DataError
+from datamodules.sources import layout, pixels
 from datamodules.sources.cache import SPLITS, Decoded
+from datamodules.sources.files import File, printable, read
+from datamodules.sources.layout import TEST, TRAIN, Layout
 
-SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-MAX_BYTES = 2**20  # of one image file
+TEST_SHARE = 0.2  # of the images that no folder splits
+CHUNK = 256  # files decoded at a time
+MEMORY_SHARE = 0.4  # of the available memory, that decoded images may take
+
+_Item = TypeVar("_Item")
 
 
-def content_key(path: Path) -> str:
-    """A hash of an archive's bytes, or of the names, sizes and times of a folder's image files.
+@dataclass(frozen=True)
+class Example:
+    """A file of an image, decoded."""
+
+    file: File  # without its content
+    digest: str  # of the content
+    image: pixels.Decoded | None
+    problem: str = ""  # why it could not be decoded
+    split: str = ""
+    label: str = ""  # name of the class
+
+
+def decode(
+    path: Path,
+    classes: Sequence[str] | None = None,
+    *,
+    size: int,
+    fit: str | None = None,
+    skip_damaged: bool = False,
+) -> Decoded:
+    """Decode every image of a folder, tar or zip archive.
+
+    Where the folders do not split the images, a hash of each file's content does: equal files are
+    on the same side, and a file stays on its side if others are added.
+
+    Args:
+        path: of the folder or archive.
+        classes: the classes that there must be, and their order. The images become RGB, in order of
+            their files' names. None: those there are, by name. Grey images then stay grey if all
+            are, and the order does not depend on the files' names.
+        size: height and width of the decoded images.
+        fit: see `pixels.decode`.
+        skip_damaged: leave files out that cannot be read.
 
     Raises:
-        DataError: the path does not exist or cannot be read.
+        DataError: a damaged archive; or images that cannot be read, classes without images and all
+            other problems in one message.
     """
-    try:
-        if path.is_dir():
-            files = sorted(filter(_is_image, path.rglob("*")))
-            entries = ((str(p.relative_to(path)), p.stat()) for p in files)
-            listing = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in entries]
-            return hashlib.sha256("\n".join(listing).encode()).hexdigest()
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def decode(path: Path, classes: tuple[str, ...], size: int) -> Decoded:
-    """Decode every image in a folder, tar or zip archive to RGB, in order of name.
-
-    Raises:
-        DataError: a damaged archive or image, an image of another size, an unknown class, or an
-            empty split; the message names it.
-    """
-    images: dict[str, list[tuple[str, np.ndarray, int]]] = {split: [] for split in SPLITS}
-    formats = set()
-    for name, content in _read(path):
-        parts = PurePosixPath(name).parts
-        if len(parts) < 3 or parts[-3] not in SPLITS:
+    examples = list(_decoded(path, size, fit))
+    found = layout.find([e.file for e in examples], is_image_name, path)
+    problems = _Problems(path)
+    damaged = []
+    usable, folders, unused = [], set(), 0
+    for example in examples:
+        place = found.place(example.file)
+        if place is None:
+            if not example.file.is_folder and is_image_name(example.file.parts[-1]):
+                problems.add("{} images outside the class folders", example.file.name)
             continue
-        split, label = parts[-3:-1]
-        if label not in classes:
-            raise DataError(f"{path}: {name} is in no known class; known: {', '.join(classes)}")
-        pixels = _pixels(content, f"{path}: {name}", size)
-        images[split].append((name, pixels, classes.index(label)))
-        formats.add(SUFFIXES[PurePosixPath(name).suffix.lower()])
-    decoded: Decoded = {"format": " and ".join(sorted(formats))}
-    for split, found in images.items():
-        if not found:
-            raise DataError(f"{path} holds no {split}/<class>/*.png or *.jpg")
-        found.sort(key=lambda image: image[0])
-        pixels = torch.from_numpy(np.stack([image[1] for image in found]))
-        decoded[f"{split}_images"] = pixels.permute(0, 3, 1, 2).contiguous()
-        decoded[f"{split}_labels"] = torch.tensor([image[2] for image in found])
-    return decoded
+        if place[0] == layout.VALIDATION:
+            unused += not example.file.is_folder
+            continue
+        folders.add(place)
+        if example.problem:
+            damaged.append(f"{example.file.name} ({example.problem})")
+        elif example.image is not None:
+            usable.append(replace(example, split=place[0], label=place[1]))
+    if not skip_damaged:
+        problems.add("{} files that cannot be read", *damaged)
+    present = sorted({label for _, label in folders})
+    if classes is not None:
+        problems.add("{} unknown classes", *(set(present) - set(classes)))
+    known = present if classes is None else list(classes)
+    if not found.splits:
+        usable = _split_by_content(usable)
+    _check_classes(usable, known, problems, was_split=bool(found.splits))
+    problems.raise_if_any(can_skip=bool(damaged) and not skip_damaged)
+    order = _by_name if classes is not None else _by_content
+    usable.sort(key=lambda example: order(example, known))
+    channels = 3 if classes is not None else max(_channels(e) for e in usable)
+    return {
+        "classes": [printable(name) for name in known],
+        "format": " and ".join(sorted({e.image.format for e in usable if e.image})),
+        "layout": _described(found, unused),
+        "formats": dict(Counter(e.image.format for e in usable if e.image)),
+        "sizes": dict(Counter("{} x {}".format(*e.image.size) for e in usable if e.image)),
+        "skipped": damaged,
+        "notes": _notes(usable),
+        **_tensors(usable, known, channels, size),
+    }
 
 
-def _is_image(path: str | Path) -> bool:
-    return PurePosixPath(path).suffix.lower() in SUFFIXES
+class _Problems:
+    """Collects all that is wrong with a folder, by kind."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: dict[str, list[str]] = {}
+
+    def add(self, kind: str, *names: str) -> None:
+        """Note files or classes; `kind` has `{}` for their number, in the plural."""
+        if names:
+            self._found.setdefault(kind, []).extend(map(printable, names))
+
+    def raise_if_any(self, can_skip: bool) -> None:
+        if not self._found:
+            return
+        told = []
+        for kind, names in self._found.items():
+            few = f"{', '.join(sorted(names)[:3])}{', ...' if len(names) > 3 else ''}"
+            text = kind.format(f"{len(names):,}")
+            if len(names) == 1:
+                text = text.replace("files", "file", 1).replace("images out", "image out", 1)
+                text = text.replace("classes", "class", 1)
+            told.append(f"{text}: {few}")
+        remedy = "; --skip-damaged leaves unreadable files out" if can_skip else ""
+        raise DataError(f"{self._path} has {'; '.join(told)}{remedy}")
 
 
-def _pixels(content: bytes, name: str, size: int) -> np.ndarray:
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.verify()  # checks the checksums, which decoding ignores
-        with Image.open(io.BytesIO(content)) as image:
-            if image.size != (size, size):
-                width, height = image.size
-                raise DataError(f"{name} is {width} x {height} px, not {size} x {size}")
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise DataError(f"{name} is not a readable image") from None
+def is_image_name(name: str) -> bool:
+    """Whether the name of a file has a suffix of image files."""
+    suffix = PurePath(name).suffix.casefold()
+    return suffix in Image.registered_extensions() or suffix in (".heic", ".heif", ".jxl")
 
 
-def _read(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the image files; archives are not unpacked to disk."""
+def _decoded(path: Path, size: int, fit: str | None) -> Iterator[Example]:
+    """Every file, decoded if it lies in a folder."""
 
-    def check(name: str, size: int) -> None:
-        if size > MAX_BYTES:
-            raise DataError(f"{path}: {name} has {size:,} bytes; the limit is {MAX_BYTES:,}")
+    def one(file: File) -> Example:
+        bare = replace(file, content=None)
+        if file.content is None or len(file.parts) < 2:
+            return Example(bare, "", None, file.problem)
+        digest = hashlib.sha256(file.content).hexdigest()
+        try:
+            return Example(bare, digest, pixels.decode(file.content, size, fit))
+        except pixels.ImageError as error:
+            return Example(bare, digest, None, str(error))
 
-    try:
-        if path.is_dir():
-            for file in filter(_is_image, path.rglob("*")):
-                check(str(file), file.stat().st_size)
-                yield file.relative_to(path).as_posix(), file.read_bytes()
-        elif zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for entry in archive.infolist():
-                    if _is_image(entry.filename):
-                        check(entry.filename, entry.file_size)
-                        yield entry.filename, archive.read(entry)
-        else:
-            with tarfile.open(path, "r|*") as tar:
-                for member in tar:
-                    if member.isfile() and _is_image(member.name):
-                        check(member.name, member.size)
-                        if content := tar.extractfile(member):
-                            yield member.name, content.read()
-    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError) as error:
-        raise DataError(f"{path} is truncated or not an archive of images ({error})") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+    used = 0
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+        warnings.simplefilter("ignore")  # of Pillow, about metadata and large images
+        for chunk in _chunks(read(path)):
+            for example in pool.map(one, chunk):
+                used += 0 if example.image is None else example.image.pixels.nbytes
+                yield example
+            # Stacking doubles them for a moment.
+            if 2 * used > MEMORY_SHARE * (psutil.virtual_memory().available + used):
+                raise DataError(
+                    f"{path} does not fit in memory at {size} px; use a smaller image_size, or "
+                    "fewer images"
+                )
+
+
+def _chunks(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    items = iter(items)
+    while chunk := list(islice(items, CHUNK)):
+        yield chunk
+
+
+def _split_by_content(examples: list[Example]) -> list[Example]:
+    """Put each content on a side by its hash; a class of two or more has some on either side."""
+    side = {e.digest: TEST if _fraction(e.digest) < TEST_SHARE else TRAIN for e in examples}
+    for label in {e.label for e in examples}:
+        own = sorted({e.digest for e in examples if e.label == label}, key=_fraction)
+        if len(own) > 1:
+            if all(side[digest] == TRAIN for digest in own):
+                side[own[0]] = TEST
+            elif all(side[digest] == TEST for digest in own):
+                side[own[-1]] = TRAIN
+    return [replace(e, split=side[e.digest]) for e in examples]
+
+
+def _fraction(digest: str) -> float:
+    return int(digest[:13], 16) / 16**13
+
+
+def _check_classes(
+    examples: list[Example], classes: Sequence[str], problems: _Problems, was_split: bool
+) -> None:
+    counts = {split: Counter(e.label for e in examples if e.split == split) for split in SPLITS}
+    if was_split:
+        for split, words in ((TRAIN, "training"), (TEST, "test")):
+            without = [name for name in classes if not counts[split][name]]
+            problems.add(f"{{}} classes without a {words} image", *without)
+    else:
+        without = [n for n in classes if not (counts[TRAIN][n] and counts[TEST][n])]
+        problems.add("{} classes with fewer than two different images", *without)
+    if len(classes) < 2:
+        problems.add("{} classes in all, and a net needs two", *classes)
+
+
+def _by_name(example: Example, classes: Sequence[str]) -> tuple:
+    return ("/".join(example.file.parts),)
+
+
+def _by_content(example: Example, classes: Sequence[str]) -> tuple:
+    return example.label, example.digest, example.file.parts
+
+
+def _channels(example: Example) -> int:
+    return 1 if example.image is None or example.image.pixels.ndim == 2 else 3
+
+
+def _tensors(
+    examples: list[Example], classes: Sequence[str], channels: int, size: int
+) -> dict[str, Tensor]:
+    """Images, uint8 (N, channels, size, size), and labels, int64 (N,), of each split."""
+    numbers = {name: number for number, name in enumerate(classes)}
+    tensors = {}
+    for split in SPLITS:
+        own = [e for e in examples if e.split == split]
+        images: np.ndarray = np.empty((len(own), channels, size, size), np.uint8)
+        for row, example in zip(images, own, strict=True):
+            assert example.image is not None
+            made = example.image.pixels
+            row[:] = made if made.ndim == 2 else made.transpose(2, 0, 1)
+        tensors[f"{split}_images"] = torch.from_numpy(images)
+        tensors[f"{split}_labels"] = torch.tensor([numbers[e.label] for e in own])
+    return tensors
+
+
+def _described(found: Layout, unused: int) -> str:
+    """How the images were split, in words."""
+    if not found.splits:
+        return "split 80 : 20 by content"
+    used = {kind: name for name, kind in found.splits.items()}
+    text = f"{used[TRAIN]}/ and {used[TEST]}/"
+    if layout.VALIDATION in used:
+        text += f", the {unused:,} in {used[layout.VALIDATION]}/ not used"
+    return printable(text)
+
+
+def _notes(examples: list[Example]) -> list[str]:
+    """What is odd about a dataset that can be trained on."""
+    notes = []
+    trained = {e.digest for e in examples if e.split == TRAIN}
+    if seen := sum(e.digest in trained for e in examples if e.split == TEST):
+        notes.append(f"{seen:,} test images are among the training images too")
+    labels: dict[str, set[str]] = {}
+    for example in examples:
+        labels.setdefault(example.digest, set()).add(example.label)
+    if ambiguous := sum(len(own) > 1 for own in labels.values()):
+        notes.append(f"{ambiguous:,} images are in two or more classes")
+    return notes

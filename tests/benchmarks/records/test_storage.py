@@ -50,7 +50,7 @@ def test_a_url_that_no_library_serves_is_refused(capsys, monkeypatch, name, reas
 def test_a_sweep_leaves_everything_at_the_url(url, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("benchmarks.execution.local.LocalExecutor", InThisProcess)
     monkeypatch.chdir(tmp_path)
-    command = [*RUN, "--results", str(url), "--data-dir", str(tmp_path)]
+    command = [*RUN, "--results", str(url), "--data-dir", str(tmp_path / "data")]
     assert cli.main(command) == 0
     (folder,) = (url / "cifar10").iterdir()
     table = (folder / "table.md").read_text()
@@ -64,7 +64,7 @@ def test_a_sweep_leaves_everything_at_the_url(url, tmp_path, capsys, monkeypatch
     (folder / "table.md").unlink()
     assert cli.main(["report", "--results", str(url)]) == 0
     assert (folder / "table.md").read_text() == table
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_a_training_goes_on_from_a_checkpoint_at_a_url(make_spec, url, tmp_path, monkeypatch):

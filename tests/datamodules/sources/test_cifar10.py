@@ -2,7 +2,9 @@ import hashlib
 import os
 import pickle
 import shutil
+import socket
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import torchvision
 from PIL import Image
 
 from datamodules import DataError
-from datamodules.sources import cifar10, image_folder
+from datamodules.sources import cifar10, network
 
 
 def load(images, tmp_path, monkeypatch):
@@ -74,23 +76,42 @@ def test_changed_content_is_decoded_again(folder, tmp_path, monkeypatch):
 
 def test_a_damaged_cache_is_quarantined(folder, tmp_path, monkeypatch):
     first = load(folder, tmp_path, monkeypatch)
-    (cache,) = tmp_path.glob("*.pt")
+    (cache,) = (tmp_path / "data").glob("*.pt")
     damaged = cache.read_bytes()[:100]
     cache.write_bytes(damaged)
     assert torch.equal(load(folder, tmp_path, monkeypatch).train_images, first.train_images)
     assert cache.with_name(f"{cache.name}.damaged").read_bytes() == damaged
 
 
-def test_the_cache_moves_to_the_data_folder_if_the_source_is_read_only(
-    folder, tmp_path, monkeypatch, capsys
-):
-    name = f"images.{image_folder.content_key(folder)[:16]}.pt"
-    (tmp_path / name / "in the way").mkdir(parents=True)
+def test_nothing_is_written_beside_the_images(source, tmp_path, monkeypatch):
+    before = sorted(tmp_path.rglob("*"))
+    load(source, tmp_path, monkeypatch)
+    assert [path.name for path in (tmp_path / "data").iterdir()]
+    shutil.rmtree(tmp_path / "data")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_data_that_cannot_be_cached_are_decoded_each_time(folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "data").write_text("in the way")
+    for _ in range(2):
+        assert len(load(folder, tmp_path, monkeypatch).train_labels) == 80
+    assert capsys.readouterr().err.count("(once)") == 2
+
+
+def test_the_cache_depends_on_contents_alone(folder, tmp_path, monkeypatch, capsys):
+    file = folder / "train" / "cat" / "0000.png"
     load(folder, tmp_path, monkeypatch)
-    assert (tmp_path / "data" / name).is_file()
     capsys.readouterr()
+    os.utime(file, (0, 0))
+    file.rename(file.with_name("0000a.png"))  # the same place in the order
     load(folder, tmp_path, monkeypatch)
     assert capsys.readouterr().err == ""
+    changed = folder / "train" / "dog" / "0001.png"
+    times = changed.stat()
+    changed.write_bytes(changed.with_name("0002.png").read_bytes())
+    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
+    load(folder, tmp_path, monkeypatch)
+    assert "(once)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -98,11 +119,22 @@ def test_the_cache_moves_to_the_data_folder_if_the_source_is_read_only(
     [
         (
             lambda f: (f / "train/cat/0000.png").write_bytes(b"no image"),
-            "cat/0000.png is not a rea",
+            r"1 file that cannot be read: train/cat/0000.png \(not an image\)",
         ),
-        (lambda f: Image.new("RGB", (40, 30)).save(f / "test/dog/0000.png"), "is 40 x 30 px"),
-        (lambda f: (f / "train/cat").rename(f / "train/lion"), "is in no known class"),
-        (lambda f: shutil.rmtree(f / "test"), "holds no test/"),
+        (
+            lambda f: Image.new("RGB", (40, 30)).save(f / "test/dog/0000.png"),
+            r"1 file that cannot be read: test/dog/0000.png \(40 x 30 px, not 32 x 32\)",
+        ),
+        (
+            lambda f: (f / "train/cat").rename(f / "train/lion"),
+            "1 unknown class: lion; 1 class without a training image: cat",
+        ),
+        (lambda f: shutil.rmtree(f / "test"), "has train/ but no test/"),
+        (lambda f: shutil.rmtree(f / "train" / "cat"), "1 class without a training image: cat"),
+        (
+            lambda f: (shutil.rmtree(f / "train/cat"), (f / "train/cat").mkdir()),
+            "1 class without a training image: cat",
+        ),
     ],
 )
 def test_errors_of_an_image_folder_are_named(folder, tmp_path, monkeypatch, spoil, message):
@@ -123,6 +155,24 @@ def test_a_truncated_archive(folder, tmp_path, monkeypatch):
 def test_a_missing_source(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="nowhere cannot be read: No such file"):
         load(tmp_path / "nowhere", tmp_path, monkeypatch)
+
+
+def test_home_folders(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(load("~/images", tmp_path, monkeypatch).train_labels) == 80
+
+
+def test_a_proxy_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.delenv("CIFAR10_IMAGES", raising=False)
+    monkeypatch.setattr(network, "STALLED_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        begin = time.monotonic()
+        with pytest.raises(DataError, match=r"could not be fetched \(.*timed out.*CIFAR10_IMAGES"):
+            cifar10.load(tmp_path)
+    assert time.monotonic() - begin < 30
+    assert socket.getdefaulttimeout() is None
 
 
 @pytest.fixture
