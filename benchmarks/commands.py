@@ -1,6 +1,5 @@
 """The verbs: each returns its exit status, and imports only what it needs."""
 
-import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
@@ -120,7 +119,7 @@ def _executor(config: "SweepConfig") -> "Executor":
         timeout=config.timeout,
         checkpoint_seconds=config.checkpoint_seconds,
         keep_weights=config.keep_weights,
-        progress_bar=sys.stdout.isatty(),
+        timing=not config.no_timing,
     )
     if config.executor == "local":
         from benchmarks.execution.local import LocalExecutor

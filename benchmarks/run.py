@@ -7,10 +7,10 @@ from functools import partial
 from itertools import islice
 from math import ceil, inf
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, seed_everything
-from lightning.pytorch.callbacks import TQDMProgressBar
 
 import datamodules
 import lit_models
@@ -28,6 +28,7 @@ from benchmarks.training.callbacks.evaluation import Evaluations
 from benchmarks.training.callbacks.fit_timer import FitTimer
 from benchmarks.training.callbacks.peak_memory import PeakMemory, memory_in_use
 from benchmarks.training.callbacks.rank_state import RankState
+from benchmarks.training.callbacks.stages import TIMING, Report, Stage, StageReports
 from benchmarks.training.callbacks.stop_signal import StopSignal
 from benchmarks.training.checkpoint_file import CheckpointFile
 from benchmarks.training.compilation import compile_net
@@ -47,6 +48,7 @@ def train(
     checkpoint: Path | None = None,
     decided_at: float | None = None,
     previous: RunRecord | None = None,
+    report: Report = lambda stage: None,
 ) -> RunRecord:
     """Train, test and time one net, in each of its ranks (see `training.ddp`).
 
@@ -60,6 +62,7 @@ def train(
         decided_at: `time.time()` of the decision to run; None: now.
         previous: the record of the same training, whose speeds alone are measured anew; None: the
             net is trained.
+        report: told what the run is doing, by rank 0.
 
     Raises:
         DataError: no data, or other data than the run was planned for.
@@ -80,11 +83,12 @@ def train(
         options,
         dataset,
         data=serve(dataset, device, spec.protocol, spec.seed),
-        reference=_reference_examples_per_sec(device),
+        reference=_reference_examples_per_sec(device) if options.timing else None,
         memory_before=memory_before,
         file=file,
         decided_at=decided_at or imported_at,
         imported_at=imported_at,
+        report=report if ddp.rank() == 0 else lambda stage: None,
     )
     content = file.find() if file else None
     saved = content["run"] if content else None
@@ -106,7 +110,7 @@ def train(
         )
 
 
-def _first_size(spec: RunSpec, saved: dict[str, int] | None, previous: RunRecord | None) -> int:
+def _first_size(spec: RunSpec, saved: dict[str, Any] | None, previous: RunRecord | None) -> int:
     """Examples that pass the net at once in the first attempt."""
     if saved:
         return saved["micro_batch_size"]
@@ -121,20 +125,22 @@ def _reference_examples_per_sec(device: torch.device) -> float:
 class _Run:
     """What all attempts at a run share; each has micro-batches of another size.
 
-    `reference` is the rate of the reference workload before the first attempt.
+    `reference` is the rate of the reference workload before the first attempt; None: nothing is
+    timed.
     """
 
     spec: RunSpec
     options: RunOptions
     dataset: ImageDataset
     data: DeviceResidentDataModule
-    reference: float
+    reference: float | None
     memory_before: int
     file: CheckpointFile | None
     decided_at: float
     imported_at: float
+    report: Report
 
-    def train(self, saved: dict[str, int] | None, size: int) -> RunRecord:
+    def train(self, saved: dict[str, Any] | None, size: int) -> RunRecord:
         """Train, test and time the net, from the start or as it was saved."""
         data, protocol = self.data, self.spec.protocol
         training, cost, compile_seconds = self._build(size, initialises=saved is None)
@@ -144,15 +150,21 @@ class _Run:
         evaluations = Evaluations(
             protocol.evaluate_every or inf, data, timer, memory=memory, clocks=clocks
         )
-        callbacks = [clock, watch, timer, memory, RankState()]
+        steps = protocol.epochs * len(data.train_batches)
+        stages = StageReports(steps, self.report, partial(self._seconds_after, steps=steps))
+        callbacks = [clock, watch, timer, memory, RankState(), stages]
         if protocol.evaluate_every is not None:
             callbacks.append(evaluations)
-        before = saved or {"resumed": -1, "jobs": 0}
-        notes = {
-            "resumed": before["resumed"] + 1,
-            "jobs": max(before["jobs"], self.options.jobs),
-            "micro_batch_size": size,
-        }
+        before = saved or {"resumed": -1, "jobs": 0, "seconds": 0.0}
+
+        def notes() -> dict[str, Any]:
+            return {
+                "resumed": before["resumed"] + 1,
+                "jobs": max(before["jobs"], self.options.jobs),
+                "micro_batch_size": size,
+                "seconds": before["seconds"] + time.time() - self.decided_at,
+            }
+
         if self.file:
             stop, seconds = StopSignal(), self.options.checkpoint_seconds
             saving = Checkpoints(
@@ -178,8 +190,9 @@ class _Run:
                 first_step_seconds=first_step_seconds,
                 compile_seconds=compile_seconds,
                 micro_batches=ceil(protocol.batch_size / size),
-                resumed=notes["resumed"],
-                jobs=notes["jobs"],
+                resumed=notes()["resumed"],
+                jobs=notes()["jobs"],
+                total_seconds=notes()["seconds"],
             ),
             environment=self._environment(),
             history=history,
@@ -232,23 +245,20 @@ class _Run:
         return training, Cost(parameters=cost.parameters, macs=cost.macs), compile_seconds
 
     def _fit_and_test(
-        self, training: Training, saved: dict[str, int] | None, callbacks: list[Callback]
+        self, training: Training, saved: dict[str, Any] | None, callbacks: list[Callback]
     ) -> tuple[list[dict[str, float]], Scores, Predictions]:
         """The history of the training; scores and predictions on the evaluated examples.
 
         The evaluated examples are the test set or those held out. The weights are saved.
         """
-        data, file, shows_steps = self.data, self.file, self.options.progress_bar
+        data, file = self.data, self.file
         module = training.module()
-        if shows_steps:
-            every = ceil(10 / data.group_size)  # Lightning's bar counts a group as one batch
-            callbacks = [*callbacks, TQDMProgressBar(refresh_rate=every, process_position=1)]
         trainer = training.trainer(
             max_epochs=training.protocol.epochs,
             plugins=[file] if file else [],
             callbacks=callbacks,
             enable_checkpointing=file is not None,
-            enable_progress_bar=shows_steps,
+            enable_progress_bar=False,
         )
         trainer.fit(module, datamodule=data, ckpt_path=file.path if file and saved else None)
         (scores,) = trainer.test(module, datamodule=data, verbose=False)
@@ -281,6 +291,12 @@ class _Run:
 
         `from_slices`: the rate is that of the timed slices, not of the training.
         """
+        if self.reference is None:
+            flops_per_example = flops.training_flops(training)
+            flops_per_sec = flops_per_example * rate
+            return Speed(examples_per_sec=rate, flops_per_sec=flops_per_sec), flops_per_example
+        seconds = self._seconds_of_timing(self.spec.protocol.batch_size / rate, fit_seconds)
+        self.report(Stage(TIMING, seconds, done=1.0))
         # First, as the reference was timed before the training.
         after = _reference_examples_per_sec(training.device)
         reference = (self.reference + after) / 2
@@ -310,6 +326,20 @@ class _Run:
             inputs=self.spec.timing_inputs(self.options),
         )
         return speed, flops_per_example
+
+    def _seconds_after(self, seconds_a_step: float, steps: int) -> float:
+        """Roughly the seconds from the end of the training to the record."""
+        protocol = self.spec.protocol
+        examples = protocol.validation_examples or len(self.dataset.test_labels)
+        # A test has the forward pass of a step alone, about a third of it.
+        testing = examples / protocol.batch_size * seconds_a_step / 3
+        return testing + self._seconds_of_timing(seconds_a_step, seconds_a_step * steps)
+
+    def _seconds_of_timing(self, seconds_a_step: float, fit_seconds: float) -> float:
+        if not self.options.timing:
+            return 0.0
+        loops = loop_timings.estimated_seconds(seconds_a_step, fit_seconds)
+        return loops + 3 * calibration.SECONDS  # the reference workload, and the peak twice
 
     def _environment(self) -> Environment:
         return Environment(**environment.describe(self.data.device, self.spec.placement.ranks))

@@ -12,6 +12,7 @@ from benchmarks.records.record import PARTS, RunRecord, Speed
 MEASURED = {
     *(f.name for f in dataclasses.fields(Speed)),
     *("peak_memory_mb", "fit_seconds", "import_seconds", "first_step_seconds", "compile_seconds"),
+    "total_seconds",
     "finished_at",
 }
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import RunRecord
+from benchmarks.training.callbacks.stages import Stage
 
 Outcome = tuple[RunSpec, RunRecord | None]
 
@@ -16,12 +17,12 @@ Outcome = tuple[RunSpec, RunRecord | None]
 class Executor(Protocol):
     """Carries out runs, at most `jobs` at a time.
 
-    `options` are those of every run; None: they depend on the node. `shows_steps` tells whether a
-    run draws a progress bar of its own.
+    `options` are those of every run; None: they depend on the node. `timing` tells whether they
+    are timed.
     """
 
     jobs: int
-    shows_steps: bool
+    timing: bool
 
     @property
     def options(self) -> RunOptions | None: ...
@@ -31,6 +32,9 @@ class Executor(Protocol):
 
     def wait(self, seconds: float) -> Iterable[Outcome]:
         """The runs that have ended, at the latest after so many seconds; None: no record."""
+
+    def stages(self) -> dict[str, Stage]:
+        """What runs in progress have last reported, by key."""
 
     def stop(self) -> None:
         """Ask every run to finish its step, save and end."""

@@ -22,6 +22,7 @@ from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.planning.sweep_config import DDP
 from benchmarks.records.record import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
 from benchmarks.training.callbacks.divergence import DivergedError
+from benchmarks.training.callbacks.stages import Stage
 from benchmarks.training.callbacks.stop_signal import StoppedError
 from benchmarks.training.out_of_memory import is_out_of_memory
 from datamodules import DataError
@@ -32,13 +33,11 @@ class LocalExecutor:
     """Runs as processes of this machine, by default one at a time, sharing PyTorch's threads."""
 
     def __init__(self, options: RunOptions) -> None:
-        self.jobs = options.jobs or 1
-        self.shows_steps = options.progress_bar and self.jobs == 1
+        self.jobs, self.timing = options.jobs or 1, options.timing
         self.options = replace(
             options,
             jobs=self.jobs,
             threads=options.threads or max(1, torch.get_num_threads() // self.jobs),
-            progress_bar=self.shows_steps,
         )
         self._workers: list[_Worker] = []
         self._stopping = False
@@ -60,10 +59,17 @@ class LocalExecutor:
         now = time.monotonic()
         until = min([now + seconds, *(worker.deadline for worker in self._workers)])
         receivers = [worker.receiver for worker in self._workers]
-        ready = connection.wait(receivers, timeout=max(0.0, until - now))
+        connection.wait(receivers, timeout=max(0.0, until - now))
         now = time.monotonic()
-        ended = [w for w in self._workers if w.receiver in ready or w.deadline <= now]
-        return [(worker.spec, self._end(worker, worker.receiver in ready)) for worker in ended]
+        outcomes = []
+        for worker in list(self._workers):
+            has_ended = worker.receive()
+            if has_ended or worker.deadline <= now:
+                outcomes.append((worker.spec, self._end(worker, has_ended)))
+        return outcomes
+
+    def stages(self) -> dict[str, Stage]:
+        return {w.spec.key: w.stage for w in self._workers if w.stage is not None}
 
     def stop(self) -> None:
         self._stopping = True
@@ -76,10 +82,8 @@ class LocalExecutor:
 
     def _end(self, worker: "_Worker", in_time: bool) -> RunRecord | None:
         self._workers.remove(worker)
-        record = None
+        record = worker.record
         if in_time:
-            with suppress(EOFError, OSError):  # the process ended before it sent one
-                record = worker.receiver.recv()
             worker.process.join(processes.SECONDS_TO_EXIT)
         worker.process.kill()
         worker.process.join()
@@ -95,12 +99,26 @@ class LocalExecutor:
         return record
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Worker:
     spec: RunSpec
     process: BaseProcess
     receiver: connection.Connection
     deadline: float
+    stage: Stage | None = None  # the last it reported
+    record: RunRecord | None = None
+
+    def receive(self) -> bool:
+        """Take what the process has sent; tells whether that was the last."""
+        with suppress(EOFError, OSError):  # the process ended before it sent a record
+            while self.receiver.poll():
+                message = self.receiver.recv()
+                if not isinstance(message, Stage):
+                    self.record = message
+                    return True
+                self.stage = message
+            return False
+        return True
 
 
 @cache
@@ -123,7 +141,8 @@ def _run(sender: connection.Connection, spec: RunSpec, options: RunOptions, *arg
     from benchmarks.run import train
 
     torch.set_num_threads(options.threads)
-    carry_out = partial(launch, train) if spec.placement.strategy == DDP else train
+    reporting = partial(train, report=sender.send)
+    carry_out = partial(launch, reporting) if spec.placement.strategy == DDP else reporting
     try:
         record = carry_out(spec, options, *args)
     except StoppedError:

@@ -28,6 +28,7 @@ from benchmarks.execution.processes import handling
 from benchmarks.machine import environment
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import FAILED, KILLED, RunRecord
+from benchmarks.training.callbacks.stages import Stage
 
 RETRIES = 3  # of a run that lost its worker
 
@@ -105,7 +106,6 @@ class RayExecutor:
         UsageError: no such cluster, or no node that has the device.
     """
 
-    shows_steps = False
     options = None  # threads and hardware are known on the node only
 
     def __init__(self, options: RunOptions, device: str) -> None:
@@ -113,6 +113,7 @@ class RayExecutor:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         self.resources = Resources.of(nodes, device not in ("cpu", "mps"), options.jobs)
         self.jobs = sum(self.resources.times(node) for node in nodes)
+        self.timing = options.timing
         self._options = replace(options, data_dir=options.data_dir.absolute())
         self._runs: dict[ray.ObjectRef, _Run] = {}
         self._stopping = False
@@ -146,6 +147,9 @@ class RayExecutor:
             except RayError as error:
                 outcomes += self._after_loss(run, str(error).partition("\n")[0])
         return outcomes
+
+    def stages(self) -> dict[str, Stage]:
+        return {}  # tasks report nothing until they end
 
     def stop(self) -> None:
         self._stopping = True

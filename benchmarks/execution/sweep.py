@@ -8,6 +8,7 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
+from benchmarks.execution.estimates import Estimates
 from benchmarks.execution.executor import Executor
 from benchmarks.execution.processes import handling
 from benchmarks.execution.progress import Progress, outcome
@@ -15,7 +16,7 @@ from benchmarks.planning.fingerprint import difference
 from benchmarks.planning.plan import RunSpec
 from benchmarks.records.record import FAILED, OK, RunRecord
 from benchmarks.records.storage import reason
-from benchmarks.records.store import RecordStore
+from benchmarks.records.store import RecordStore, identity
 
 TICK = 0.5  # seconds between two checks of signals and of the locks of others
 
@@ -65,8 +66,9 @@ def sweep(
             why = f"timed again: {changed}" if trained else _why(store, spec, force)
             due.append(_Run(spec, store.lock(spec), store.find(spec), trained, why))
     try:
-        titles = [run.spec.title for run in due]
-        with Progress(titles, executor.shows_steps) as progress, _signals(executor) as signals:
+        estimates = _estimates(due, store, executor)
+        progress = Progress([run.spec for run in due], estimates, executor.jobs)
+        with progress, _signals(executor) as signals:
             records.extend(_carry_out(due, store, executor, progress, signals, force=force))
     except KeyboardInterrupt as interrupt:
         done = sum(record.status == OK for record in records)
@@ -75,10 +77,35 @@ def sweep(
     return records
 
 
+def _estimates(due: list[_Run], store: RecordStore, executor: Executor) -> Estimates:
+    """What the runs will take, by the last records of the same models that are like them."""
+    earlier, given = {}, {}
+    for run in due:
+        last = run.trained or store.latest(run.spec)
+        if last is None or last.status != OK or last.made_in != identity(store.root):
+            continue
+        resources = last.resources
+        if resources.total_seconds is None or _is_timed(last) != executor.timing:
+            continue
+        if run.trained:
+            given[run.spec.key] = resources.total_seconds - (resources.fit_seconds or 0.0)
+        else:
+            earlier[run.spec.model] = resources.total_seconds
+    return Estimates(earlier, given)
+
+
+def _is_timed(record: RunRecord) -> bool:
+    return bool(record.speed.inputs)
+
+
 def _changed_timing(trained: RunRecord, spec: RunSpec, executor: Executor) -> str:
     """What differs from the record in the inputs of its speeds, if they can be timed again."""
     if spec.placement.num_nodes > 1:
         return ""  # all nodes would have to hold the record
+    if not executor.timing:
+        return ""
+    if not _is_timed(trained):
+        return "it was only trained"
     now = spec.timing_inputs(executor.options)
     return difference({name: trained.speed.inputs.get(name) for name in now}, now)
 
@@ -126,23 +153,24 @@ def _carry_out(
                 record = store.find(run.spec)
                 if record is not None and record != run.before:
                     run.lock.release()
-                    progress.ended(run.spec.title, f"finished by another sweep, {outcome(record)}")
+                    progress.ended(run.spec, record, "finished by another sweep, ")
                     yield record
                     continue
                 if force:
                     store.checkpoint(run.spec).unlink(missing_ok=True)
                 executor.start(run.spec, store.checkpoint(run.spec), run.trained)
-                running[run.spec.title] = run
-                progress.started(run.spec.title, run.why)
+                running[run.spec.key] = run
+                progress.started(run.spec, run.why)
             if waiting and not running:
-                progress.waits(waiting[0].spec.title)
+                progress.waits(waiting[0].spec, "another sweep runs it")
             for spec, record in executor.wait(TICK):
-                run = running.pop(spec.title)
+                run = running.pop(spec.key)
                 if record is not None:
                     record = _keep(store, run, record)
-                    progress.ended(run.spec.title, outcome(record))
+                    progress.ended(run.spec, record)
                     yield record
                 run.lock.release()
+            progress.update(executor.stages())
     finally:
         executor.kill()
     if told:

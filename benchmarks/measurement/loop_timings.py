@@ -89,6 +89,13 @@ def slice_seconds(fit_seconds: float) -> float:
     return min(SLICE_SECONDS, fit_seconds / SLICES_A_TRAINING)
 
 
+def estimated_seconds(seconds_a_step: float, fit_seconds: float) -> float:
+    """Roughly what the loops and the inference take; batches alone take next to nothing."""
+    steps = loops.WARMUP_STEPS + max(2, round(slice_seconds(fit_seconds) / seconds_a_step))
+    inference = max(slice_seconds(fit_seconds), loops.WARMUP_STEPS * seconds_a_step / 3)
+    return ROUNDS * ((len(LOOPS) - 1) * steps * seconds_a_step + inference)
+
+
 def steps_in(seconds: float, examples_per_sec: float, batch_size: int) -> int:
     """The number of steps that fill the time; at least two."""
     return max(2, round(seconds * examples_per_sec / batch_size))

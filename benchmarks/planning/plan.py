@@ -34,7 +34,7 @@ class RunOptions:
     timeout: float | None = None  # seconds until a run is killed; None: no limit
     checkpoint_seconds: float = SweepConfig.checkpoint_seconds
     keep_weights: bool = SweepConfig.keep_weights
-    progress_bar: bool = False  # of the steps of a run, under the bar of the sweep
+    timing: bool = True  # whether the loops are timed
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,9 @@ class SweepConfig:
     keep_weights: bool = _option(
         "true or false: keep the trained weights, in weights/", True, type=_switch
     )
+    no_timing: bool = _option(
+        "train and test only; the columns of timed loops stay empty", False, action="store_true"
+    )
     force: bool = _option("do again what has finished", False, action="store_true")
     results: Path = _option("folder, or URL such as s3://bucket/results", Path("results"))
     data_dir: Path = _option(
@@ -153,6 +156,8 @@ class SweepConfig:
             raise UsageError("--checkpoint-seconds must be at least 0")
         if self.placement.num_nodes > 1 and self.jobs not in (None, 1):
             raise UsageError("--jobs must be 1 where several nodes share a run")
+        if self.placement.num_nodes > 1 and self.no_timing:
+            raise UsageError("--no-timing serves runs on one machine; several nodes time each run")
         for seed in self.seeds:
             if not 0 <= seed < 2**32:
                 raise UsageError(f"seed {seed} is not a whole number from 0 to 2**32 - 1")

@@ -145,6 +145,7 @@ class Resources:
     import_seconds: float | None = _field("from the decision to run to the end of imports", "s")
     first_step_seconds: float | None = _field("from the decision to run to the first step", "s")
     compile_seconds: float | None = _field("of torch.compile", "s")
+    total_seconds: float | None = _field("from the decision to run to the record", "s")
     micro_batches: int = _field("parts in which a batch fits in memory", default=1)
     resumed: int = _field("times the training went on from a checkpoint", default=0)
     jobs: int = _field("runs that shared the machine", default=1)

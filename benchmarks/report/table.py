@@ -77,6 +77,7 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
         "loop efficiency": _mean(done["loop_efficiency"], 2),
         "bound by": " / ".join(done["bound_by"].dropna().unique()) or None,
         "seconds": _mean(timed["fit_seconds"], 0),
+        "total seconds": _mean(timed["total_seconds"], 0),
         "_score": mean_iou.fillna(accuracy).mean(),
     }
 

@@ -26,7 +26,7 @@ SMALL = (
 class InThisProcess:
     """Carries out runs where the small dataset is known to be the right one."""
 
-    jobs, shows_steps = 1, False
+    jobs, timing = 1, True
 
     def __init__(self, options):
         self.options = options
@@ -38,6 +38,9 @@ class InThisProcess:
     def wait(self, seconds):
         ended, self.ended = self.ended, []
         return ended
+
+    def stages(self):
+        return {}
 
     def kill(self):
         pass

@@ -1,7 +1,7 @@
 """Decides when a training is saved."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ class Checkpoints(Checkpoint):
     Args:
         path: the file.
         seconds: time between two checkpoints within an epoch.
-        run: goes into each checkpoint under this name.
+        run: makes what goes into each checkpoint under this name.
         stop: tells when to stop.
         watch: checks the losses before they are saved.
         clocks: stand still while a checkpoint is written.
@@ -39,7 +39,7 @@ class Checkpoints(Checkpoint):
         self,
         path: Path,
         seconds: float,
-        run: dict[str, int],
+        run: Callable[[], dict[str, Any]],
         *,
         stop: StopSignal,
         watch: DivergenceWatch,
@@ -52,7 +52,7 @@ class Checkpoints(Checkpoint):
     def on_save_checkpoint(
         self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        checkpoint["run"] = self.run
+        checkpoint["run"] = self.run()
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._saved_at = time.monotonic()

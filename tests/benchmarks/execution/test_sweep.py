@@ -116,7 +116,7 @@ def carried_out(tmp_path, monkeypatch):
     years = count(2001)
 
     class Executor:
-        jobs, shows_steps = 1, False
+        jobs, timing = 1, True
         options = RunOptions(tmp_path, jobs=1, threads=2)
 
         def __init__(self):
@@ -133,6 +133,9 @@ def carried_out(tmp_path, monkeypatch):
         def wait(self, seconds):
             ended, self.ended = self.ended, []
             return ended
+
+        def stages(self):
+            return {}
 
         def kill(self):
             pass
@@ -178,6 +181,26 @@ def test_only_what_has_changed_is_done_again_and_the_reason_is_given(
     asked, line = done_and_said(make_spec(learning_rate=0.003), force=True)
     assert asked == ["training"]
     assert "again: forced" in line
+
+
+def test_a_run_that_was_only_trained_is_timed_by_a_later_sweep(make_spec, tmp_path, capsys):
+    store, spec = RecordStore(tmp_path), make_spec()
+    (trained,) = sweep([spec], store, tmp_path, force=False, timing=False)
+    assert trained.speed.examples_per_sec > 0
+    assert trained.resources.total_seconds > trained.resources.fit_seconds
+    for name in ("relative_speed", "step_examples_per_sec", "loop_efficiency", "bound_by"):
+        assert getattr(trained.speed, name) is None
+    capsys.readouterr()
+
+    (cached,) = sweep([spec], store, tmp_path, force=False, timing=False)
+    assert cached == trained
+    assert "cached" in capsys.readouterr().out
+
+    (timed,) = sweep([spec], store, tmp_path, force=False)
+    assert "lenet (seed 0), timed again: it was only trained ..." in capsys.readouterr().out
+    assert timed.speed.timed_again
+    assert timed.speed.loop_efficiency > 0
+    assert (timed.scores, timed.cost) == (trained.scores, trained.cost)
 
 
 def test_speeds_are_timed_again_without_a_training(make_spec, tmp_path):

@@ -10,6 +10,7 @@ from benchmarks.training.callbacks.checkpoints import Checkpoints
 from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from benchmarks.training.callbacks.peak_memory import PeakMemory
+from benchmarks.training.callbacks.stages import StageReports
 from benchmarks.training.callbacks.stop_signal import StopSignal
 from benchmarks.training.training import group_size
 from lit_models.train_scores import TrainScores
@@ -93,8 +94,9 @@ def test_no_callback_reads_a_value_back_within_an_epoch(
     clock, watch, guarded = TrainingClock(), DivergenceWatch(), Guarded(NoReading())
     memory, stop = PeakMemory(training.device, before=0), StopSignal()
     path = tmp_path / "saved.ckpt"
-    saving = Checkpoints(path, 1e9, {}, stop=stop, watch=watch, clocks=[clock])
-    callbacks = [clock, watch, memory, stop, saving, guarded]
+    saving = Checkpoints(path, 1e9, dict, stop=stop, watch=watch, clocks=[clock])
+    stages = StageReports(10, report=print, seconds_after=lambda seconds: 0.0)
+    callbacks = [clock, watch, memory, stop, stages, saving, guarded]
     trainer = training.trainer(max_epochs=2, callbacks=callbacks, enable_progress_bar=False)
     trainer.fit(training.module(), datamodule=training.data)
     assert guarded.steps == {1: 10, 2: 6}[group_size]
