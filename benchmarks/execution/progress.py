@@ -44,7 +44,7 @@ class Progress:
         self._on_terminal = sys.stdout.isatty()
         self._bar = tqdm(
             total=len(specs),
-            bar_format="{n_fmt}/{total_fmt} |{bar:20}| {desc}",
+            bar_format="{n_fmt} of {total_fmt} done; {desc}",
             nrows=2,
             disable=not self._on_terminal,
             file=sys.stdout,
