@@ -51,7 +51,8 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
 
     verb("list", "show every model; * marks the canonical member of its architecture")
 
-    describe = verb("describe", "show what a model is and costs, layer by layer", "results")
+    summary = "show what a model is and costs, layer by layer, or what a protocol does"
+    describe = verb("describe", summary, "results")
     describe.add_argument("model", nargs="?", help="a name, as in `run --models`")
     describe.add_argument("--all", action="store_true", help="compare every model, in --results")
     describe.add_argument(
@@ -59,6 +60,13 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
         type=int,
         help="height and width in px; the default, like that of the next two, is the published "
         "figures' or else 1 x 224 x 224 and 10 classes",
+    )
+    named = f"{', '.join(protocols.names())}, or a YAML file"
+    describe.add_argument(
+        "--protocol", help=f"{named}: what it does, or with a model, its image size"
+    )
+    describe.add_argument(
+        "--yaml", action="store_true", help="the protocol as a file to start from"
     )
     describe.add_argument("--channels", type=int, help="channels of the image")
     describe.add_argument("--classes", type=int, help="number of logits")
@@ -76,7 +84,7 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
     run.add_argument(
         "--protocol",
         default=protocols.AUTO,
-        help=f"{protocols.AUTO} (the default), {', '.join(protocols.names())}, or a YAML file",
+        help=f"{protocols.AUTO} (the default), {named}",
     )
     for field in FIELDS:
         run.add_argument(f"--protocol.{field}", metavar="VALUE", help="overrides this field")

@@ -8,6 +8,8 @@ import lit_models
 from benchmarks import studies
 from benchmarks.errors import UsageError
 from benchmarks.machine import environment
+from benchmarks.planning import recipe
+from benchmarks.planning.protocol import AUTO, Protocol
 from benchmarks.records.storage import check_writable, write_atomic
 from datamodules import DataError
 
@@ -29,13 +31,31 @@ def list_models(args: Namespace) -> int:
 
 
 def describe(args: Namespace) -> int:
+    if args.protocol == AUTO:
+        raise UsageError(f"{AUTO} is quick on a CPU and standard elsewhere: name one of these")
+    protocol = Protocol.load(args.protocol) if args.protocol else None
+    if args.yaml:
+        if protocol is None or args.model or args.all:
+            raise UsageError("--yaml takes --protocol and nothing else: `--protocol quick --yaml`")
+        print(recipe.as_yaml(protocol), end="")
+        return 0
+    if protocol and not (args.model or args.all):
+        print(recipe.described(protocol))
+        return 0
+    return _describe_models(args, protocol)
+
+
+def _describe_models(args: Namespace, protocol: Protocol | None) -> int:
     from lit_models.analysis import model_summary
 
     if bool(args.model) == args.all:
-        raise UsageError("describe takes the name of a model, or --all")
+        raise UsageError("describe takes the name of a model, or --all, or --protocol")
     shape = {"in_channels": 1, "num_classes": 10, "image_size": 224}
     if args.model and (published := lit_models.entry(args.model.partition("[")[0]).published):
         shape = {name: getattr(published, name) for name in shape}
+    if protocol:
+        used = protocol.for_model(args.model) if args.model else protocol
+        shape["image_size"] = used.image_size
     for name, option in zip(shape, ("channels", "classes", "image_size"), strict=True):
         if (value := getattr(args, option)) is not None:
             if value < 1:

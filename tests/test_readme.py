@@ -170,11 +170,13 @@ def test_the_study_works_when_pasted(tmp_path):
     assert study.run(folder, "cpu") == study.rebuild(folder) == table
 
 
-def test_the_protocol_is_valid_and_every_field_is_listed(tmp_path):
+def test_the_protocols_are_valid_and_every_field_is_listed(tmp_path):
     text = TEXTS[DOCS / "protocols.md"]
-    (content,) = re.findall(r"```yaml\n(.*?)```", text, re.S)
-    (tmp_path / "mine.yaml").write_text(content)
-    Protocol.load(str(tmp_path / "mine.yaml"))
+    contents = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    assert contents
+    for content in contents:
+        (tmp_path / "mine.yaml").write_text(content)
+        Protocol.load(str(tmp_path / "mine.yaml"))
     table = text.split("| field |")[1].split("\n\n")[0]
     assert tuple(re.findall(r"^\| `(\w+)`", table, re.M)) == FIELDS
 

@@ -111,6 +111,8 @@ class Protocol:
     def load(cls, name: str, overrides: Mapping[str, str] | None = None) -> "Protocol":
         """Read a protocol, and override single fields of it.
 
+        The entry `extends` of a file names the protocol whose fields hold where the file sets none.
+
         Args:
             name: of a protocol of the suite, or the path of a YAML file.
             overrides: YAML text by field; holds for every model, listed ones included.
@@ -118,21 +120,13 @@ class Protocol:
         Raises:
             UsageError: no such protocol, or a file or value that is not valid.
         """
-        path, content = _read(name)
         overrides = overrides or {}
         given = {known: _parse(text, f"--protocol.{known}") for known, text in overrides.items()}
-        values = _parse(content, str(path))
-        if not isinstance(values, dict):
-            raise UsageError(f"{path} must map the fields of a protocol to values")
+        values = _extended(_fields_of(name), given)
         try:
-            protocol = cls(**{**values, **given})
+            return cls(**values)
         except ValidationError as error:
             raise UsageError(f"protocol {name}: {_in_one_line(error)}") from None
-        except TypeError:  # a key of the file that is not a word
-            raise UsageError(f"{path} has a key that is not a field of a protocol") from None
-        shared = {known: getattr(protocol, known) for known in given if known in _BY_MODEL}
-        models = {m: dataclasses.replace(own, **shared) for m, own in protocol.models.items()}
-        return dataclasses.replace(protocol, models=models)
 
     def title(self, name: str, overrides: Mapping[str, str]) -> str:
         """The protocol's name with its overridden fields, as it names a folder of results."""
@@ -177,8 +171,42 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def _read(name: str) -> tuple[Path, str]:
-    path = FOLDER / f"{name}.yaml" if name in names() else Path(name)
+def _fields_of(name: str, folder: Path = Path(), heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The fields of a protocol, those of the protocols it extends included; not yet checked.
+
+    Args:
+        name: of a protocol of the suite, or a path relative to `folder`.
+        heirs: files that extend this one.
+    """
+    path, content = _read(name, folder)
+    if path.resolve() in heirs:
+        raise UsageError("a protocol cannot extend itself")
+    values = _parse(content, str(path))
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UsageError(f"{path} must map the fields of a protocol to values")
+    if (parent := values.pop("extends", None)) is None:
+        return values
+    if unknown_fields := values.keys() - set(FIELDS):
+        raise UsageError(f"{path}: {unknown('field', min(unknown_fields), FIELDS)}")
+    try:
+        inherited = _fields_of(str(parent), path.parent, (*heirs, path.resolve()))
+    except UsageError as error:
+        raise UsageError(f"{path} extends {parent}: {error}") from None
+    return _extended(inherited, values)
+
+
+def _extended(inherited: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a protocol with some set anew, also in what was listed by model."""
+    shared = {known: value for known, value in own.items() if known in _BY_MODEL}
+    models = inherited.get("models")
+    if shared and isinstance(models, dict):
+        listed = {m: {**of, **shared} if isinstance(of, dict) else of for m, of in models.items()}
+        inherited = inherited | {"models": listed}
+    return inherited | own
+
+
+def _read(name: str, folder: Path) -> tuple[Path, str]:
+    path = FOLDER / f"{name}.yaml" if name in names() else folder / name
     if path.suffix not in (".yaml", ".yml"):
         raise unknown("protocol", name, [AUTO, *names()])
     if not path.is_file():

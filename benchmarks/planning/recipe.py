@@ -1,8 +1,14 @@
-"""A protocol in words, as it stands under a table and in `describe --protocol`."""
+"""A protocol in words, as under a table and in `describe --protocol`, and as a YAML file."""
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
+from inspect import getdoc
+from io import StringIO
+from textwrap import fill, indent
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from benchmarks.planning.protocol import Protocol
 
@@ -32,10 +38,11 @@ def _facts(settings: Mapping[str, Any]) -> dict[str, str]:
     optimizer = (
         f"AdamW, beta2 {get('beta2'):g}" if is_adamw else f"SGD, momentum {get('momentum'):g}"
     )
-    schedule = "constant" if is_constant else f"one cycle, rising for {100 * get('warmup'):g} %"
+    rising = f"one cycle, rising for {100 * get('warmup'):g} % of the steps"
     examples, held_out = get("train_examples"), get("validation_examples")
+    drawn = ", drawn by the seed" if get("subset") == "by_seed" else ""
     return {
-        "training examples": f"{examples:,}" if examples else "all",
+        "training examples": f"{examples:,}{drawn}" if examples else "all",
         "held out": f"{held_out:,} examples" if held_out else "",
         "image size": f"{get('image_size')} px",
         "pixels": "" if get("normalize") else "in [0, 1]",
@@ -43,10 +50,39 @@ def _facts(settings: Mapping[str, Any]) -> dict[str, str]:
         "epochs": f"{get('epochs')}",
         "batch size": f"{get('batch_size'):,}",
         "optimizer": f"{optimizer}, weight decay {get('weight_decay'):g}",
-        "learning rate": f"{get('learning_rate'):g}, {schedule}",
+        "learning rate": f"{get('learning_rate'):g}",
+        "schedule": "constant" if is_constant else rising,
         "gradient norm": f"at most {get('clip_norm'):g}" if get("clip_norm") else "",
         "initialisation": _INIT.get(get("init"), get("init")),
         "precision": get("precision"),
         "layout": get("memory_format"),
         "compiled": "by torch.compile" if get("compile") else "",
     }
+
+
+def described(protocol: Protocol) -> str:
+    """What a protocol does, a line a subject, and what it sets for each model."""
+    settings = [protocol.for_model(model) for model in protocol.models] or [protocol]
+    lines = [f"{subject}: {words}" for subject, words in in_words(map(vars, settings)).items()]
+    lines += [
+        f"{model}: {own.image_size} px, batches of {own.batch_size}, "
+        f"learning rate {own.learning_rate:g}"
+        for model, own in protocol.models.items()
+    ]
+    return "\n".join(lines)
+
+
+def as_yaml(protocol: Protocol) -> str:
+    """A protocol as a YAML file to start from: every field, each under its meaning."""
+    text = (getdoc(Protocol) or "").partition("Args:\n")[2].partition("\nRaises:")[0]
+    meanings = dict(re.findall(r"^    (\w+): (.*?)(?=^    \w|\Z)", text, re.M | re.S))
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False
+    parts = []
+    for name, value in asdict(protocol).items():
+        meaning = " ".join(meanings[name].split())
+        content = StringIO()
+        yaml.dump({name: list(value) if isinstance(value, tuple) else value}, content)
+        parts.append(f"{indent(fill(meaning, 98), '# ')}\n{content.getvalue()}")
+    return "\n".join(parts)

@@ -39,8 +39,9 @@ def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> s
     except TracingError as error:
         fields, seen = [None] * len(cost.layers), f"not known: {error}"
     memory = training_memory(net, **shape) / 2**20
+    image = f"{in_channels} x {image_size} x {image_size}"
     facts = {
-        "image": f"{in_channels} x {image_size} x {image_size}, {num_classes} classes",
+        "MACs and activations of one image": f"{image}, {num_classes} classes",
         "smallest image": "not declared" if entry.min_size is None else f"{entry.min_size} px",
         "memory of activations in training": f"{memory:,.1f} MiB an image",
         "receptive field": seen,

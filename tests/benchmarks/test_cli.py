@@ -86,6 +86,10 @@ def refused(capsys, *arguments):
         (["study", "kernel_size", "--device", "tpu"], "unknown device 'tpu'"),
         (["describe", "lenet", "--image-size", "8"], "lenet needs images of at least 12 px"),
         (["describe", "lenet", "--image-size", "-8"], "--image-size must be at least 1"),
+        (["describe", "--yaml"], "--yaml takes --protocol"),
+        (["describe", "lenet", "--protocol", "quick", "--yaml"], "--yaml takes --protocol"),
+        (["describe", "--protocol", "auto"], "auto is quick on a CPU"),
+        (["describe", "vgg11", "--protocol", "d2l"], "no settings for 'vgg11'"),
         (["describe", "leenet"], "did you mean lenet"),
         (["report", "--results", "/nowhere"], "no records in /nowhere"),
     ],
@@ -185,6 +189,19 @@ def test_describe_shows_a_model_with_options(capsys):
 def test_describe_takes_the_size_a_model_is_for(capsys):
     assert cli.main(["describe", "lenet"]) == 0
     assert "image: 1 x 28 x 28, 10 classes" in capsys.readouterr().out
+
+
+def test_describe_takes_the_size_of_a_protocol(capsys):
+    for protocol, size in (("quick", 72), ("d2l", 28)):
+        assert cli.main(["describe", "lenet", "--protocol", protocol]) == 0
+        assert f"image: 1 x {size} x {size}, 10 classes" in capsys.readouterr().out
+
+
+def test_describe_says_what_a_protocol_does(capsys):
+    assert cli.main(["describe", "--protocol", "d2l"]) == 0
+    shown = capsys.readouterr().out
+    for line in ("optimizer: SGD, momentum 0", "initialisation: Xavier", "lenet: 28 px"):
+        assert line in shown
 
 
 @pytest.mark.parametrize(("device", "protocol"), [("cpu", "quick"), ("cuda", "standard")])

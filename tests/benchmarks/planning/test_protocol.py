@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from benchmarks import cli
 from benchmarks.errors import UsageError
-from benchmarks.planning import protocol
+from benchmarks.planning import protocol, recipe
 from benchmarks.planning.protocol import Protocol
 
 
@@ -122,6 +122,75 @@ def test_what_is_wrong_is_named(tmp_path, line, message):
     with pytest.raises(UsageError, match=message) as caught:
         load(path)
     assert "\n" not in str(caught.value)
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+
+
+def test_a_protocol_extends_another(tmp_path):
+    (tmp_path / "inner").mkdir()
+    write(tmp_path, base="extends: quick\nepochs: 7\ninit: xavier\n")
+    write(tmp_path / "inner", mine="extends: ../base.yaml\nepochs: 8\n")
+    mine = load(tmp_path / "inner" / "mine.yaml")
+    assert mine == dataclasses.replace(load("quick"), epochs=8, init="xavier")
+
+
+def test_what_is_set_anew_holds_for_every_model_of_the_parent(tmp_path):
+    write(tmp_path, mine="extends: d2l\nlearning_rate: 0.3\n", none="extends: d2l\nmodels: {}\n")
+    mine, d2l = load(tmp_path / "mine.yaml"), load("d2l")
+    assert {own.learning_rate for own in mine.models.values()} == {0.3}
+    assert mine.for_model("lenet").image_size == d2l.for_model("lenet").image_size == 28
+    assert load(tmp_path / "none.yaml").for_model("vgg11").image_size == 224
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: other.yaml", "mine.yaml extends other.yaml: .*other.yaml extends mine.yaml: a"),
+        ("extends: mine.yaml", "a protocol cannot extend itself"),
+        ("extends: nowhere.yaml", "mine.yaml extends nowhere.yaml: no protocol file"),
+        ("extends: quik", "mine.yaml extends quik: unknown protocol 'quik'; did you mean quick"),
+        ("extends: [quick]", "extends"),
+        ("extends: quick\nepocs: 3", "mine.yaml: unknown field 'epocs'; did you mean epochs"),
+        ("extends: quick\nepochs: 0", "epochs.*greater than 0"),
+        ("extends: empty.yaml", "empty.yaml must map"),
+        ("extends: part.yaml", "epochs is missing"),
+    ],
+)
+def test_what_cannot_be_extended_is_named(tmp_path, text, message):
+    write(tmp_path, mine=text, other="extends: mine.yaml", empty="", part="image_size: 32")
+    with pytest.raises(UsageError, match=message) as caught:
+        load(tmp_path / "mine.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", protocol.names())
+def test_a_printed_protocol_is_the_same_protocol(tmp_path, name):
+    path = tmp_path / "mine.yaml"
+    printed = dataclasses.replace(load(name), augmentation=("flip", "crop"))
+    path.write_text(recipe.as_yaml(printed))
+    assert load(path) == printed
+    assert path.read_text().count("\n# ") >= len(protocol.FIELDS) - 1
+
+
+CHANGES = {
+    **{"image_size": 33, "epochs": 3, "batch_size": 7, "learning_rate": 0.5, "subset": "fixed"},
+    **{"train_examples": 9, "validation_examples": 9, "optimizer": "sgd", "beta2": 0.5},
+    **{"weight_decay": 0.5, "schedule": "constant", "warmup": 0.1, "clip_norm": None},
+    **{"init": "xavier", "normalize": False, "augmentation": ("flip",), "compile": True},
+    **{"precision": "32-true", "memory_format": "contiguous_format", "momentum": 0.9},
+}
+
+
+def test_the_words_tell_any_two_recipes_apart():
+    """All that can change the training, by whatever field."""
+    quick = dataclasses.asdict(load("quick"))
+    assert CHANGES.keys() | {"evaluate_every", "models"} == quick.keys()
+    for name, value in CHANGES.items():
+        base = quick | ({"optimizer": "sgd"} if name == "momentum" else {})
+        assert recipe.in_words([base]) != recipe.in_words([base | {name: value}]), name
 
 
 @pytest.mark.parametrize(

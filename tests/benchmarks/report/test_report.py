@@ -208,7 +208,7 @@ def test_the_recipe_stands_under_the_table():
         key: {**QUICK, "learning_rate": rate} for key, rate in zip("abc", (1, 1, 2), strict=True)
     }
     markdown = table.markdown(rows, settings)
-    for words in ("AdamW, beta2 0.95", "learning rate: 1, one cycle", "/ 2, one", "LSUV", "none"):
+    for words in ("AdamW, beta2 0.95", "learning rate: 1 / 2;", "one cycle", "LSUV", "none"):
         assert words in markdown
 
 
