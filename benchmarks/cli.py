@@ -1,5 +1,6 @@
 """The verbs of `python -m benchmarks`. Nothing heavy is imported to read the arguments."""
 
+import os
 import re
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 import datamodules
 from benchmarks import studies
 from benchmarks.errors import UsageError, check_known
+from benchmarks.machine import shell
 from benchmarks.planning import protocol as protocols
 from benchmarks.planning.protocol import FIELDS, Protocol
 from benchmarks.planning.sweep_config import DEVICES, Placement, SweepConfig
@@ -150,6 +152,10 @@ def _values(kind: type, args: Namespace) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb. Exit status: 0 done, 1 a run failed, 2 it cannot be served, 130 Ctrl-C."""
+    shell.open_streams()
+    if ignored := shell.clear_variables():
+        print(f"benchmarks: ignored, for they change runs: {', '.join(ignored)}", file=sys.stderr)
+    os.environ["MPLBACKEND"] = "agg"  # plots are files
     try:
         args = parse(sys.argv[1:] if argv is None else argv)
     except UsageError as error:

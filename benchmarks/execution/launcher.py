@@ -2,7 +2,6 @@
 
 import math
 import multiprocessing
-import os
 import signal
 import sys
 import tempfile
@@ -138,12 +137,9 @@ def _run_rank(
     """Train with the other ranks, and send the record or the error to the launcher."""
     processes.begin()
     torch.set_num_threads(threads)
-    node, local_rank = divmod(rank, spec.placement.devices)
-    # Given these and a process group, Lightning starts no processes of its own.
-    os.environ |= {"LOCAL_RANK": str(local_rank), "NODE_RANK": str(node)}
     try:
         if spec.device != "cpu":
-            torch.accelerator.set_device_index(local_rank)
+            torch.accelerator.set_device_index(rank % spec.placement.devices)
         if spec.placement.num_nodes > 1:
             store = dist.PrefixStore(place, connect())
         else:

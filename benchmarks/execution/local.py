@@ -4,9 +4,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from multiprocessing import connection, forkserver
@@ -18,6 +20,7 @@ import torch
 
 from benchmarks.execution import processes
 from benchmarks.execution.executor import Outcome
+from benchmarks.machine import shell
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.planning.sweep_config import DDP
 from benchmarks.records.record import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
@@ -123,15 +126,26 @@ class _Worker:
 
 @cache
 def _context() -> Any:
+    shell.clear_variables()
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     # The server has all imports, so a run forked from it pays for none.
     context.set_forkserver_preload(["benchmarks.run"])
     if context.get_start_method() == "forkserver":
         # A terminal signals all its processes; this one answers for the server.
-        with processes.handling(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
+        with processes.handling(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM), _short_addresses():
             forkserver.ensure_running()
     return context
+
+
+@contextmanager
+def _short_addresses() -> Iterator[None]:
+    """Let multiprocessing keep its sockets where their addresses are short enough."""
+    before, tempfile.tempdir = tempfile.tempdir, shell.socket_folder()
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _run(sender: connection.Connection, spec: RunSpec, options: RunOptions, *args: Any) -> None:

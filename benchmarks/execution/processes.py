@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.machine import shell
+
 SECONDS_TO_EXIT = 10.0  # for libraries to clean up once a process has sent its outcome
 
 
 def begin() -> None:
     """Leave Ctrl-C to the parent, and exit when the parent ends, even by SIGKILL."""
+    shell.open_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until there is something to save
     threading.Thread(target=_exit_with_parent, daemon=True).start()

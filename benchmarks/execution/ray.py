@@ -25,7 +25,7 @@ from benchmarks.errors import UsageError
 from benchmarks.execution.executor import Outcome
 from benchmarks.execution.local import LocalExecutor, last_line
 from benchmarks.execution.processes import handling
-from benchmarks.machine import environment
+from benchmarks.machine import environment, shell
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import FAILED, KILLED, RunRecord
 from benchmarks.training.callbacks.stages import Stage
@@ -192,6 +192,7 @@ def _record(task: ray.ObjectRef) -> RunRecord | None:
 
 def _connect(address: str | None) -> None:
     """Find the cluster, or start one, keeping the sweep's signal handlers."""
+    os.environ.setdefault("RAY_TMPDIR", shell.socket_folder())
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     runtime_env = {"py_modules": _PACKAGES}
     handler = signal.getsignal(signal.SIGTERM)

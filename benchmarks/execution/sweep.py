@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
 
 from benchmarks.execution.estimates import Estimates
 from benchmarks.execution.executor import Executor
@@ -30,7 +30,7 @@ class _Run:
     """A run to be carried out."""
 
     spec: RunSpec
-    lock: FileLock
+    lock: BaseFileLock
     before: RunRecord | None  # when the sweep began
     trained: RunRecord | None  # a training whose speeds alone are out of date
     why: str  # says why the run is not cached
@@ -177,7 +177,7 @@ def _carry_out(
         raise Interrupted
 
 
-def _acquire(lock: FileLock) -> bool:
+def _acquire(lock: BaseFileLock) -> bool:
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -1,5 +1,6 @@
 """The machine, the versions and the commit that a record names."""
 
+import os
 import platform
 import subprocess
 from functools import cache
@@ -85,7 +86,7 @@ def hardware(device: torch.device) -> str:
 def _cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
@@ -94,15 +95,21 @@ def _cpu_name() -> str:
 def commit() -> str:
     """The commit of this code, marked where the code differs from it, or `unknown` outside git."""
     try:
-        head = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--", *(f":/{name}" for name in PACKAGES))
+        folder, _, head = _git("rev-parse", "--show-prefix", "--short=12", "HEAD").partition("\n")
+        code = (f":/{name}" for name in PACKAGES)
+        changed = _git("status", "--porcelain", "--untracked-files=normal", "--", *code)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    if folder != "benchmarks/machine/":
+        return "unknown"  # a repository that this code was merely copied into
     return f"{head}-dirty" if changed else head
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", *arguments]
-    folder = Path(__file__).parent
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    """The output of git, whoever owns this folder, and whatever repository a hook is of."""
+    command = ["git", "-c", "safe.directory=*", *arguments]
+    variables = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent, env=variables, capture_output=True, check=True
+    )
+    return done.stdout.decode(errors="replace").strip()

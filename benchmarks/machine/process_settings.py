@@ -10,11 +10,14 @@ import warnings
 
 import torch
 
+from benchmarks.machine import shell
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def set_up() -> None:
     """Apply the settings. Call it before the first computation of a process."""
+    shell.clear_variables()
     if platform.libc_ver()[0] == "glibc":
         # By default glibc returns the memory of activations to the system, in some processes at
         # every step and in others never: thousands of page faults a step, or none.

@@ -5,6 +5,7 @@ atomically, as a rename does in a folder, but have no locks: there, locks protec
 one machine from each other.
 """
 
+import errno
 import hashlib
 import os
 import sys
@@ -12,21 +13,27 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 
 from benchmarks.errors import UsageError
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def open_folder(name: str) -> Path:
     """A folder on this machine, or the `UPath` of a URL such as `s3://bucket/results`.
 
     Raises:
-        UsageError: a URL that no installed library serves.
+        UsageError: a URL that no installed library serves, or `~user` of no user.
     """
     if "://" not in name:
-        return Path(name)
+        try:
+            return Path(name).expanduser()
+        except RuntimeError:
+            raise UsageError(f"no home folder for {name}; ./{name} is a folder here") from None
     from upath import UPath
 
     try:
@@ -129,17 +136,45 @@ def quarantine(path: Path, why: object) -> None:
     print(f"benchmarks: {path} is damaged ({why}); {outcome}", file=sys.stderr)
 
 
-def lock(folder: Path, name: str) -> FileLock:
+def lock(folder: Path, name: str) -> BaseFileLock:
     """A lock among all processes that work on a folder; it ends with the process that holds it.
 
-    The lock of a URL lies in a folder of this machine, and so binds no other machine.
+    The lock of a URL lies in a folder of this machine, and so binds no other machine. On a file
+    system without locks, the lock is always free, which is reported once.
     """
     home = folder / ".locks"
     if not isinstance(folder, Path):
         url = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
         home = Path(tempfile.gettempdir()) / f"cnn-benchmarks-locks-{url}"
     home.mkdir(parents=True, exist_ok=True)
-    return FileLock(home / f"{name}.lock")
+    return (FileLock if _has_locks(home) else _FreeLock)(home / f"{name}.lock")
+
+
+@cache
+def _has_locks(folder: Path) -> bool:
+    try:
+        with FileLock(folder / ".probe", blocking=False):
+            return True
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError) as error:  # the latter of filelock, for ENOSYS
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+        problem = f"{folder.parent} is on a file system without locks ({error})"
+        print(f"benchmarks: {problem}; run one sweep at a time there", file=sys.stderr)
+        return False
+
+
+class _FreeLock(BaseFileLock):
+    """A lock that excludes nobody."""
+
+    def _acquire(self) -> None:
+        self._context.lock_file_fd = os.open(os.devnull, os.O_RDONLY)
+
+    def _release(self) -> None:
+        if (descriptor := self._context.lock_file_fd) is not None:
+            os.close(descriptor)
+        self._context.lock_file_fd = None
 
 
 def reason(error: OSError) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from filelock import BaseFileLock
 
 from benchmarks.planning.fingerprint import digest
 from benchmarks.records.artifacts import run_name, run_stem, write_predictions
@@ -46,7 +46,7 @@ class RecordStore:
         """The file in which the training of this run is saved until it has a record."""
         return self.root / spec.folder / "checkpoints" / f"{run_name(spec)}.ckpt"
 
-    def lock(self, spec: "RunSpec") -> FileLock:
+    def lock(self, spec: "RunSpec") -> BaseFileLock:
         """The lock that whoever carries out this run holds."""
         return lock(self.root / spec.folder, run_name(spec))
 

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.report.comparable import labels, marks
-from benchmarks.report.style import LABEL_STEPS, STYLE, WrittenOut
+from benchmarks.report.style import LABEL_STEPS, WrittenOut, look
 from benchmarks.report.table import in_words
 
 
-@plt.rc_context(STYLE)
+@look()
 def accuracy(rows: pd.DataFrame) -> Figure:
     """Train and test scores by model: the mean over the seeds, and each seed as a faint dot."""
     scores, names = _scores(rows), labels(rows)
@@ -41,7 +41,7 @@ def accuracy(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-@plt.rc_context(STYLE)
+@look()
 def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
     """Test score against training examples/sec; the area of a point is the number of parameters.
 
@@ -70,7 +70,7 @@ def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-@plt.rc_context(STYLE)
+@look()
 def training_curves(rows: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """Loss and train accuracy of these runs by epoch: the mean over the seeds, one line a model.
 

@@ -2,14 +2,16 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from benchmarks.records.storage import write_atomic
 
-STYLE = {
+_LOOK = {
     "figure.dpi": 150,
     "figure.constrained_layout.use": True,
     "font.size": 12,
@@ -25,6 +27,14 @@ STYLE = {
 LABEL_STEPS = 100
 
 
+def look(**settings: Any) -> Any:
+    """The look of all plots, with settings of one's own, whatever the user's matplotlibrc says.
+
+    It is both a context manager and a decorator of functions that draw.
+    """
+    return style.context(["default", {**_LOOK, **settings}])
+
+
 class WrittenOut(LogFormatter):
     """Labels the same values as `LogFormatter`, written as 20,000."""
 
@@ -35,6 +45,7 @@ class WrittenOut(LogFormatter):
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG and close it."""
     image = io.BytesIO()
-    figure.savefig(image, format="png")
+    with look():
+        figure.savefig(image, format="png")
     plt.close(figure)
     write_atomic(path, image.getvalue())

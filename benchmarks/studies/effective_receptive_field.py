@@ -25,7 +25,7 @@ from benchmarks.errors import UsageError
 from benchmarks.machine import environment
 from benchmarks.planning.fingerprint import imported_digest
 from benchmarks.records.storage import quarantine, write_atomic
-from benchmarks.report.style import STYLE
+from benchmarks.report.style import look
 from benchmarks.studies import base
 from benchmarks.training.initialisation import initialise
 from datamodules.datamodule import DeviceResidentDataModule
@@ -125,7 +125,7 @@ def _calibrate(net: nn.Module, images: Tensor) -> None:
     net(images)
 
 
-@plt.rc_context({**STYLE, "axes.grid": False, **ON_DARK})
+@look(**{"axes.grid": False, **ON_DARK})
 def plot(rows: pd.DataFrame, maps: Mapping[str, Any]) -> Figure:
     """The map of each model in a panel as large as the theoretical field; grey: outside the image.
 

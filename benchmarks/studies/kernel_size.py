@@ -19,7 +19,7 @@ import lit_models
 from benchmarks.machine import accelerator, environment, process_settings
 from benchmarks.measurement.loop_timings import in_turns
 from benchmarks.planning.fingerprint import package_digest
-from benchmarks.report.style import STYLE
+from benchmarks.report.style import look
 from benchmarks.studies import base
 
 KERNEL_SIZES = (1, 3, 5, 7, 9, 11)
@@ -92,7 +92,7 @@ def _seconds_a_call(work: Callable[[], object], device: torch.device, calls: int
     return (accelerator.now(device) - began) / calls
 
 
-@plt.rc_context(STYLE)
+@look()
 def plot(rows: pd.DataFrame) -> Figure:
     """Compute time by kernel size, beside parameters and multiply-adds."""
     figure, (measured, theory) = plt.subplots(1, 2, figsize=(11, 4.5))

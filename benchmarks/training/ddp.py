@@ -71,14 +71,35 @@ def trainer_options(spec: RunSpec) -> dict[str, Any]:
     """Arguments of Lightning's Trainer for the devices of a run, whose processes exist already."""
     if spec.placement.strategy != DDP:
         return {"devices": 1}
+    devices = spec.placement.devices
     return {
-        "devices": spec.placement.devices,
+        "devices": devices,
         "num_nodes": spec.placement.num_nodes,
         "strategy": "ddp",
         "use_distributed_sampler": False,
-        "plugins": [LightningEnvironment(), SyncBatchNorm(spec.device)],
+        "plugins": [RunningRanks(devices), SyncBatchNorm(spec.device)],
         "callbacks": [GlobalMean(spec.seed)],
     }
+
+
+class RunningRanks(LightningEnvironment):
+    """Tells Lightning that every rank has its process, so that Lightning starts none.
+
+    Args:
+        devices: of each node.
+    """
+
+    creates_processes_externally = True
+
+    def __init__(self, devices: int) -> None:
+        super().__init__()
+        self.devices = devices
+
+    def local_rank(self) -> int:
+        return rank() % self.devices
+
+    def node_rank(self) -> int:
+        return rank() // self.devices
 
 
 class GlobalMean(L.Callback):

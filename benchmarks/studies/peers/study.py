@@ -24,7 +24,7 @@ from benchmarks.measurement import loop_timings, loops
 from benchmarks.planning.fingerprint import imported_digest, package_digest
 from benchmarks.planning.sweep_config import check_task
 from benchmarks.report.notes import values
-from benchmarks.report.style import STYLE
+from benchmarks.report.style import look
 from benchmarks.studies import base
 from benchmarks.studies.peers.loops import HAS_TIMM, OURS, THEIRS
 from benchmarks.studies.peers.processes import LoopProcess, PeerSetup
@@ -145,7 +145,7 @@ def _best_workers(theirs: LoopProcess, steps: int) -> int:
     return max(counts, key=lambda count: np.median(samples[str(count)]))
 
 
-@plt.rc_context(STYLE)
+@look()
 def plot(rows: pd.DataFrame) -> Figure:
     """The rate of our loop over that of each other loop, by model; bars: quartiles."""
     models = rows["model"].unique()[::-1]

@@ -1,5 +1,7 @@
 """Results and checkpoints at a URL, here in memory; every other test has them in a folder."""
 
+import errno
+import os
 import random
 import sys
 import uuid
@@ -33,6 +35,38 @@ def test_a_name_is_a_folder_or_a_url():
     assert storage.open_folder("some/results") == Path("some/results")
     assert storage.open_folder("file:///some/results") == Path("/some/results")
     assert str(storage.open_folder("memory://some/results")) == "memory://some/results"
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch, capsys):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert storage.open_folder("~/results") == Path("/home/me/results")
+    assert cli.main(["report", "--results", "~no-such-user/results"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no home folder for ~no-such-user/results" in line
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named_and_used(monkeypatch, tmp_path, capsys, code):
+    def fail(descriptor, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    with storage.lock(tmp_path, "one"), storage.lock(tmp_path, "two"):
+        held = storage.lock(tmp_path, "three")
+        held.acquire(blocking=False)
+        held.release()
+    warnings = capsys.readouterr().err.splitlines()
+    assert len(warnings) == 1
+    assert f"{tmp_path} is on a file system without locks" in warnings[0]
+
+
+def test_any_other_error_of_a_lock_is_an_error(monkeypatch, tmp_path):
+    def fail(descriptor, operation):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        storage.lock(tmp_path, "one")
 
 
 @pytest.mark.parametrize(
