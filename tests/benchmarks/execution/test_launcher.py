@@ -53,14 +53,16 @@ def launch_on(node, port, train, spec, *args):
 
 
 def meet(spec):
-    return ddp.gather((ddp.rank(), os.environ["LOCAL_RANK"], torch.get_num_threads()))
+    ranks = ddp.RunningRanks(spec.placement.devices)
+    found = (ddp.rank(), ranks.node_rank(), ranks.local_rank(), torch.get_num_threads())
+    return ddp.gather(found)
 
 
 @pytest.mark.parametrize(("devices", "num_nodes"), [(3, 1), (1, 2)])
 def test_ranks_meet_and_divide_the_threads(node, devices, num_nodes):
     nodes = [node(meet, devices=devices, number=n, num_nodes=num_nodes) for n in range(num_nodes)]
-    threads = 4 // devices
-    expected = [(rank, str(rank % devices), threads) for rank in range(devices * num_nodes)]
+    ranks = range(devices * num_nodes)
+    expected = [(rank, rank // devices, rank % devices, 4 // devices) for rank in ranks]
     assert [future.result(timeout=60) for future in nodes] == [expected] * num_nodes
 
 

@@ -1,6 +1,5 @@
 """DDP against a single process: gloo ranks on the CPU learn the same as one device."""
 
-import os
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +19,7 @@ from benchmarks.planning.sweep_config import DDP, Placement, SweepConfig
 from benchmarks.records.artifacts import read_predictions
 from benchmarks.records.record import DIVERGED, OK
 from benchmarks.records.store import RecordStore
+from benchmarks.training import ddp
 from benchmarks.training.sync_batch_norm import SyncBatchNorm
 from lit_models import ModelError
 from lit_models.train_scores import TrainScores
@@ -52,7 +52,7 @@ def run_and_keep_weights(folder, sender, spec, *args):
     digest = runs.weights.digest
 
     def keep(net):
-        torch.save(net.state_dict(), folder / f"{spec.key}-{os.environ.get('LOCAL_RANK', 0)}.pt")
+        torch.save(net.state_dict(), folder / f"{spec.key}-{ddp.rank()}.pt")
         return digest(net)
 
     runs.weights.digest = keep
