@@ -38,10 +38,6 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def _folder(text: str) -> Path:
-    return Path(os.path.expanduser(text))
-
-
 def _seeds(text: str) -> tuple[int, ...]:
     for seed in _names(text):
         if not seed.isdecimal():
