@@ -32,7 +32,7 @@ BENCH := $(PY) -m benchmarks
 FORCED := $(if $(filter-out 0 no false,$(FORCE)),--force)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data bench options describe peers study report notebook test faults lint format clean
+.PHONY: help setup data bench options describe peers study claim compare report notebook test faults lint format clean
 
 help: ## show targets and variables
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -65,6 +65,14 @@ peers: $(READY) ## time our training loop of MODELS against those others would w
 
 study: $(READY) ## measure STUDY
 	@$(BENCH) study '$(STUDY)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED) $(ARGS)
+
+claim: $(READY) ## say whether model A is better than B in METRIC; RUN=1 trains what is missing, BY=class
+	@$(BENCH) claim '$(A)' '$(B)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --device '$(DEVICE)' \
+		--results '$(RESULTS)' $(call with,METRIC,metric) $(call with,BY,by) $(if $(filter-out 0 no false,$(RUN)),--run) \
+		$(if $(filter-out file,$(origin SEEDS)),--seeds '$(SEEDS)') $(ARGS)
+
+compare: $(READY) ## say what became better or worse between the results folders A and B
+	@$(BENCH) compare '$(A)' '$(B)' $(ARGS)
 
 report: $(READY) ## rebuild tables and plots of RESULTS from the records
 	@$(BENCH) report --results '$(RESULTS)'

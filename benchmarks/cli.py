@@ -100,6 +100,33 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
     study.add_argument("study", help=", ".join(studies.names()))
     summary = "time our training loop against those others would write"
     verb("peers", summary, "models", *shared).set_defaults(study="peers")
+
+    claim = verb(
+        "claim",
+        "say whether one model is better than another, and how sure that is",
+        *("dataset", "results", "device", "data_dir"),
+    )
+    claim.add_argument("a", help="the model that is claimed to be better")
+    claim.add_argument("b", help="the model that it is compared with")
+    claim.add_argument(
+        "--metric",
+        default="test_accuracy",
+        help="test_accuracy, loss, examples_per_sec, inference_examples_per_sec, train_flops, "
+        "peak_memory_mb, fit_seconds, seconds_to_0.85, flops_to_0.85, ...",
+    )
+    claim.add_argument("--protocol", default=protocols.AUTO, help="as of `run`")
+    claim.add_argument("--by", help="class: show where the models differ")
+    claim.add_argument(
+        "--margin",
+        type=float,
+        help="of equivalence: points of accuracy (1), per cent of others (5)",
+    )
+    claim.add_argument("--run", action="store_true", help="train the seeds that are missing")
+    claim.add_argument("--seeds", default="0,1,2", help="for --run, as of `run`")
+
+    compare = verb("compare", "say what became better or worse between two results folders")
+    compare.add_argument("a", help="the older folder or URL")
+    compare.add_argument("b", help="the newer one")
     verb("report", "rebuild tables and plots from the records", "results")
     return parser, verbs.choices
 

@@ -1,6 +1,7 @@
 """The verbs: each returns its exit status, and imports only what it needs."""
 
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import datamodules
@@ -180,6 +181,58 @@ def rebuild(args: Namespace) -> int:
     return 0
 
 
+def claim(args: Namespace) -> int:
+    from benchmarks.analysis import by_class, claims, evidence, metrics, wording
+
+    metric = metrics.metric(args.metric)
+    if args.by not in (None, "class"):
+        raise UsageError(f"BY={args.by} is unknown; choose class")
+    if args.margin is not None and not args.margin > 0:
+        raise UsageError("--margin must be above 0")
+    if args.run:
+        folder = _train_claimed(args)
+    else:
+        folder = evidence.find(args.results, args.dataset, args.protocol)
+    found = evidence.Evidence.load(folder)
+    for model in (args.a, args.b):
+        if model not in found.runs:
+            lit_models.entry(model)  # an unknown name is answered first
+            raise UsageError(f"{model} has no finished run in {folder}; RUN=1 trains it")
+    margin = None if args.margin is None else args.margin / 100
+    print(wording.claim_in_words(claims.claim(found, args.a, args.b, metric, margin), found))
+    if args.by:
+        classes = by_class.by_class(found, args.a, args.b)
+        print(f"\n{wording.classes_in_words(classes, args.a, args.b)}")
+    return 0
+
+
+def _train_claimed(args: Namespace) -> Path:
+    """Train the models of a claim, with the options of the verb `run`; returns their folder.
+
+    Raises:
+        UsageError: a run failed, after its report.
+    """
+    from benchmarks.cli import parse
+
+    given = {"models": f"{args.a},{args.b}", "results": args.results, "data-dir": args.data_dir}
+    given |= {name: getattr(args, name) for name in ("dataset", "protocol", "seeds", "device")}
+    options = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    to_train = parse(["run", *options])
+    if run(to_train) != 0:
+        raise UsageError("not every run ended well; the table above says why")
+    print()
+    return to_train.config.resolved().folder
+
+
+def compare(args: Namespace) -> int:
+    from benchmarks.analysis import compare
+    from benchmarks.records.storage import open_folder
+
+    outcome = compare.compare(open_folder(args.a), open_folder(args.b))
+    print(outcome)
+    return 1 if outcome.regressions else 0
+
+
 VERBS = {
     "list": list_models,
     "describe": describe,
@@ -188,5 +241,7 @@ VERBS = {
     "predict": predict,
     "study": study,
     "peers": study,
+    "claim": claim,
+    "compare": compare,
     "report": rebuild,
 }

@@ -1,21 +1,28 @@
-"""Differences of two accuracies: intervals, tests, and how many seeds would settle them."""
+"""Differences of two nets: intervals, tests, and how many seeds would settle them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special, stats
 
 from benchmarks.analysis.accuracies import Accuracies, satterthwaite
-from benchmarks.analysis.intervals import ALPHA, Interval, t_quantile
+from benchmarks.analysis.intervals import (
+    ALPHA,
+    Interval,
+    over_processes,
+    t_quantile,
+)
 
 MARGIN = 0.01  # of equivalence, unless another is given: one point of accuracy
 POWER = 0.8
 MOST_SEEDS = 1000  # a net; more count as none
 
 THESE_TRAININGS = "these trainings only"
+THESE_PROCESSES = "these processes only"
 
 
 def found_with_power(error: float, degrees: float, widening: float = 1.0) -> float:
@@ -32,10 +39,10 @@ def found_with_power(error: float, degrees: float, widening: float = 1.0) -> flo
 
 @dataclass(frozen=True)
 class Difference:
-    """The accuracy of one net less that of another.
+    """A figure of one net less that of another: accuracies, losses, or logarithms of rates.
 
     `floor` is the variance that no number of seeds lowers, by the test images alone; `noise` is the
-    variance that S seeds of each net divide by S. `p` is two-sided.
+    variance that S seeds of each net divide by S; NaN: unknown. `p` is two-sided.
     """
 
     interval: Interval
@@ -90,9 +97,9 @@ class Difference:
         parts = [(self.noise / seeds, float(self.groups * max(1, seeds - 1)))]
         return math.sqrt(variance), satterthwaite(variance, parts)
 
-    def _seeds(self, is_enough) -> int | None:
+    def _seeds(self, is_enough: Callable[[int], bool]) -> int | None:
         """The least number that is enough; found by bisection, as more seeds never hurt."""
-        if not is_enough(MOST_SEEDS):
+        if math.isnan(self.noise) or not is_enough(MOST_SEEDS):
             return None
         low, high = 1, MOST_SEEDS
         while high - low > 1:
@@ -127,7 +134,7 @@ def difference(table: Accuracies, a: str, b: str) -> Difference:
     )
     p = _mcnemar(table, a, b)
     if p is None:
-        p = 2 * float(special.stdtr(degrees, -abs(estimate) / error)) if error > 0 else 1.0
+        p = _p(estimate, error, degrees)
     interaction = table.interaction[[i, j]] / table.images
     return Difference(
         interval,
@@ -138,6 +145,58 @@ def difference(table: Accuracies, a: str, b: str) -> Difference:
         noise=float((table.spread[[i, j]] + interaction).sum()),
         groups=_nets_in_group(table, i, j),
     )
+
+
+def difference_of_means(a: Sequence[float], b: Sequence[float]) -> Difference:
+    """The mean of `a` less that of `b`, over unpaired trainings (Welch, 1947).
+
+    With a single training on a side, the interval is NaN, and p is 1.
+    """
+    sides = [np.asarray(side, float) for side in (a, b)]
+    estimate = float(sides[0].mean() - sides[1].mean())
+    if min(map(len, sides)) < 2:
+        interval = Interval(estimate, math.nan, math.nan, scope=THESE_TRAININGS)
+        return Difference(interval, math.nan, math.nan, 1.0, math.nan, math.nan)
+    variances = [float(side.var(ddof=1)) for side in sides]
+    parts = [variance / len(side) for variance, side in zip(variances, sides, strict=True)]
+    error = math.sqrt(sum(parts))
+    uncertain = sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    degrees = sum(parts) ** 2 / uncertain if uncertain > 0 else math.inf
+    half = t_quantile(1 - ALPHA / 2, degrees) * error
+    interval = Interval(estimate, estimate - half, estimate + half, seeds=half)
+    p = _p(estimate, error, degrees)
+    return Difference(interval, error, degrees, p, floor=0.0, noise=sum(variances))
+
+
+def difference_of_rates(
+    a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], drift: float = 0.0
+) -> Difference:
+    """The natural logarithm of the ratio of two speeds, each timed in rounds.
+
+    Over the processes, where both sides have several. Otherwise the intervals of the rounds and the
+    drift of the machine are combined as independent, and speak of these processes only.
+
+    Args:
+        a, b: positive rates, a list of rounds a process.
+        drift: change of the reference workload around the measurements; 0.05 is 5 %.
+    """
+    if min(len(a), len(b)) > 1:
+        return difference_of_means(*([math.log(np.median(each)) for each in s] for s in (a, b)))
+    own, other = over_processes(a), over_processes(b)
+    estimate = math.log(own.estimate / other.estimate)
+    halves = [math.log(side.high / side.low) / 2 for side in (own, other)]
+    half = math.hypot(*halves, math.log1p(drift))
+    interval = Interval(estimate, estimate - half, estimate + half, scope=THESE_PROCESSES)
+    error = half / t_quantile(1 - ALPHA / 2, math.inf)
+    p = 1.0 if math.isnan(half) else _p(estimate, error, math.inf)
+    return Difference(interval, error, math.inf, p, floor=math.nan, noise=math.nan)
+
+
+def _p(estimate: float, error: float, degrees: float) -> float:
+    """Two-sided p of Student's t; 1 where two figures are the same without any error."""
+    if error <= 0:
+        return float(estimate == 0)
+    return 2 * float(special.stdtr(degrees, -abs(estimate) / error))
 
 
 def _mcnemar(table: Accuracies, a: str, b: str) -> float | None:

@@ -78,44 +78,6 @@ def over_processes(rounds: Sequence[Sequence[float]]) -> Interval:
     return Interval(medians[0], own[skipped], own[-1 - skipped], scope=ONE_PROCESS)
 
 
-def speed_ratio(
-    new: Sequence[Sequence[float]], old: Sequence[Sequence[float]], drift: float = 0.0
-) -> Interval:
-    """The interval of the ratio of two speeds, each with a list of rounds a process.
-
-    Welch's t interval of logarithms if both have several processes. Otherwise the rounds' intervals
-    and the drift of the machine are combined as independent, and speak of these processes only.
-
-    Args:
-        new, old: positive rates, in the same terms.
-        drift: change of the reference workload around the measurements; 0.05 is 5 %.
-    """
-    if min(len(new), len(old)) > 1:
-        logs = [np.log([np.median(each) for each in side]) for side in (new, old)]
-        difference, half = welch(*logs)
-        return Interval(*np.exp([difference, difference - half, difference + half]).tolist())
-    parts = [over_processes(side) for side in (new, old)]
-    ratio = parts[0].estimate / parts[1].estimate
-    if not all(part.is_known for part in parts):
-        return Interval(ratio, math.nan, math.nan, scope=ONE_PROCESS)
-    halves = [math.log(part.high / part.low) / 2 for part in parts]
-    factor = math.exp(math.hypot(*halves, math.log1p(drift)))
-    return Interval(ratio, ratio / factor, ratio * factor, scope=ONE_PROCESS)
-
-
-def welch(new: Sequence[float], old: Sequence[float]) -> tuple[float, float]:
-    """A difference of means over unpaired trainings, and half of its interval (Welch, 1947).
-
-    The half width is NaN where a side has a single value.
-    """
-    sides = [np.asarray(side, float) for side in (new, old)]
-    difference = float(sides[0].mean() - sides[1].mean())
-    if min(map(len, sides)) < 2:
-        return difference, math.nan
-    low, high = stats.ttest_ind(*sides, equal_var=False).confidence_interval(1 - ALPHA)
-    return difference, 0.0 if math.isnan(high) else float(high - low) / 2
-
-
 def t_quantile(probability: float, degrees: float) -> float:
     """The quantile of Student's t; of the normal distribution where `degrees` is infinite."""
     return float(special.stdtrit(degrees, probability))

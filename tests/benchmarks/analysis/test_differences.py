@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 
 from benchmarks.analysis.accuracies import Accuracies
-from benchmarks.analysis.differences import THESE_TRAININGS, difference
+from benchmarks.analysis.differences import (
+    THESE_PROCESSES,
+    THESE_TRAININGS,
+    difference,
+    difference_of_means,
+    difference_of_rates,
+)
 from tests.benchmarks.analysis.simulation import World
 from tests.benchmarks.analysis.test_accuracies import COVERED
 
@@ -13,7 +19,7 @@ WORLDS = {
     "pair of 3 seeds": World((1.5, 1.3), seed=0.1),
     "pair of 5 seeds": World((1.5, 1.3), seeds=5),
     "5 nets": World((1.5,) * 5, seed=0.1),
-    "one net of another spread": World((1.5,) * 5, seeds=5, seed=(0.5, *(0.02,) * 4)),
+    "one net of another spread": World((1.5,) * 5, seeds=5, seed=(0.2, *(0.02,) * 4)),
 }
 
 
@@ -104,3 +110,35 @@ def test_one_seed_each_is_judged_by_mcnemar():
     assert pair.standard_error == pytest.approx(expected, rel=0.01)
     assert pair.interval.scope == THESE_TRAININGS
     assert pair.interval.seeds is None
+
+
+def test_the_drift_of_the_machine_widens_a_ratio_of_speeds():
+    new, old = [[100, 101, 99, 102, 98]], [[50, 51, 49, 50.5, 49.5]]
+    steady = difference_of_rates(new, old).interval
+    drifting = difference_of_rates(new, old, drift=0.1).interval
+    assert steady.estimate == drifting.estimate == pytest.approx(np.log(2))
+    assert 0 < steady.half < 0.05
+    assert drifting.half == pytest.approx(np.hypot(steady.half, np.log(1.1)))
+    assert steady.scope == THESE_PROCESSES
+    assert not difference_of_rates([[100.0]], [[90.0, 91.0]]).is_certain
+
+
+def test_ratios_of_several_processes_hold_the_true_one():
+    logs = np.random.default_rng(0).normal(0, 0.05, (400, 2, 4, 1))
+    intervals = [difference_of_rates(list(np.exp(a)), list(np.exp(b))).interval for a, b in logs]
+    assert 0.92 <= np.mean([each.low <= 0 <= each.high for each in intervals]) <= 0.98
+
+
+def test_means_of_unpaired_trainings_differ_by_welch():
+    a, b = [0.3, 0.4, 0.5], [0.1, 0.12]
+    pair, expected = difference_of_means(a, b), stats.ttest_ind(a, b, equal_var=False)
+    assert (pair.interval.low, pair.interval.high) == pytest.approx(
+        tuple(expected.confidence_interval())
+    )
+    assert pair.p == pytest.approx(expected.pvalue)
+    assert difference_of_means([0.3, 0.3], [0.2, 0.2]).is_certain
+    assert not difference_of_means([0.3, 0.3], [0.3, 0.3]).is_certain
+    alone = difference_of_means([0.3], b)
+    assert not alone.is_certain
+    assert not alone.is_equivalent(10)
+    assert alone.seeds_to_separate() is None

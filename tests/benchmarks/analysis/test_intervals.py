@@ -9,8 +9,6 @@ from benchmarks.analysis.intervals import (
     ONE_TRAINING,
     over_processes,
     over_seeds,
-    speed_ratio,
-    welch,
     wilson,
 )
 
@@ -54,26 +52,3 @@ def test_several_processes_count_rather_than_their_rounds():
 
 def test_a_single_round_tells_nothing():
     assert not over_processes([[100.0]]).is_known
-    assert not speed_ratio([[100.0]], [[90.0, 91.0]]).is_known
-
-
-def test_the_drift_of_the_machine_widens_a_ratio_of_speeds():
-    new, old = [[100, 101, 99, 102, 98]], [[50, 51, 49, 50.5, 49.5]]
-    steady, drifting = speed_ratio(new, old), speed_ratio(new, old, drift=0.1)
-    assert steady.estimate == drifting.estimate == 2
-    assert 1.9 < steady.low < 2 < steady.high < 2.1
-    assert drifting.low < steady.low / 1.05
-
-
-def test_ratios_of_several_processes_hold_the_true_one():
-    logs = np.random.default_rng(0).normal(0, 0.05, (400, 2, 4, 1))
-    intervals = [speed_ratio(list(np.exp(new)), list(np.exp(old))) for new, old in logs]
-    assert 0.92 <= np.mean([each.low <= 1 <= each.high for each in intervals]) <= 0.98
-
-
-def test_means_of_unpaired_trainings_differ_by_welch():
-    new, old = [0.3, 0.4, 0.5], [0.1, 0.12]
-    difference, half = welch(new, old)
-    expected = stats.ttest_ind(new, old, equal_var=False).confidence_interval()
-    assert (difference - half, difference + half) == pytest.approx(tuple(expected))
-    assert math.isnan(welch([0.3], old)[1])
