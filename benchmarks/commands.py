@@ -1,5 +1,6 @@
 """The verbs: each returns its exit status, and imports only what it needs."""
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from benchmarks.errors import UsageError
 from benchmarks.machine import environment
 from benchmarks.planning import recipe
 from benchmarks.planning.protocol import AUTO, Protocol
-from benchmarks.records.storage import check_writable, write_atomic
+from benchmarks.records.storage import check_writable, vanishes, write_atomic
 from datamodules import DataError
 
 if TYPE_CHECKING:
@@ -98,6 +99,9 @@ def run(args: Namespace) -> int:
         device = config.placement.device
         print(f"protocol auto: {config.protocol_name}, since the device is {device}")
     check_writable(config.folder)
+    if vanishes(config.results):
+        lost = "nothing at this place outlives the process; what it prints is all that remains"
+        print(f"--results {config.results}: {lost}", file=sys.stderr)
     dataset = datamodules.load(config.dataset, config.data_dir)
     config.check_data(dataset)
     specs, store, executor = plan(config, dataset), RecordStore(config.results), _executor(config)

@@ -1,8 +1,10 @@
 """What README.md and docs/ show: links, commands, tables, protocol, code.
 
-`python -m tests.test_readme` puts the tables of the committed results into these pages.
+`python -m tests.test_readme` puts the tables of the committed results, and those of the fields of a
+record, into these pages.
 """
 
+import dataclasses
 import importlib.util
 import os
 import re
@@ -15,7 +17,9 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.planning.protocol import FIELDS, Protocol
+from benchmarks.records.record import COLUMNS, PARTS, RunRecord
 from benchmarks.records.store import load
+from benchmarks.report.notes import escape
 from datamodules.sources import cifar10
 from tests.conftest import ROOT
 
@@ -39,6 +43,33 @@ def measured(page):
     names = [cell.strip() for cell in rows[0]]
     places = [names.index(name) for name in columns or names]
     return "\n".join(f"|{'|'.join(row[place] for place in places)}|" for row in rows)
+
+
+def columns_and_fields():
+    """A table of the columns of the CSV file, and one of the other fields of a record."""
+    words = {
+        (part, f.name): f"{f.metadata['unit']} | {escape(f.metadata['doc'])} |"
+        for part, kind in {"": RunRecord, **PARTS}.items()
+        for f in dataclasses.fields(kind)
+        if f.metadata
+    }
+    of_column = {name: text for (_, name), text in words.items() if name in COLUMNS}
+    others = {".".join(filter(None, key)): text for key, text in words.items()}
+    others = {name: text for name, text in others.items() if name.split(".")[-1] not in COLUMNS}
+    for title, rows in (
+        ("column", {name: of_column[name] for name in COLUMNS}),
+        ("field", others),
+    ):
+        head = f"| {title} | unit | meaning |\n|:--|:--|:--|"
+        yield "\n".join([head, *(f"| `{name}` | {text}" for name, text in rows.items())])
+
+
+def generated():
+    """Tables that are not typed by hand: the page, the pattern and the text of each."""
+    yield from ((page, TABLE, measured(page)) for page in TABLES)
+    for text in columns_and_fields():
+        first = text.split()[1]
+        yield DOCS / "results.md", rf"^\| {first} .*(?:\n\|.*)*", text
 
 
 def commands():
@@ -75,6 +106,14 @@ def test_tables_are_the_measured_ones(committed_results, page):
     assert re.findall(TABLE, TEXTS[page], re.M) == [measured(page)], (
         "`python -m tests.test_readme` puts the committed tables into the pages"
     )
+
+
+def test_every_field_of_a_record_is_listed():
+    for page, pattern, text in generated():
+        if page.name == "results.md":
+            assert re.findall(pattern, TEXTS[page], re.M) == [text], (
+                "`python -m tests.test_readme` puts the fields into the page"
+            )
 
 
 def test_results_of_a_gpu_are_named_with_their_commit(committed_results):
@@ -182,5 +221,7 @@ def test_the_protocols_are_valid_and_every_field_is_listed(tmp_path):
 
 
 if __name__ == "__main__":
-    for page in TABLES:
-        page.write_text(re.sub(TABLE, measured(page), TEXTS[page], flags=re.M))
+    for page, pattern, table in generated():
+        text = page.read_text()
+        (found,) = re.findall(pattern, text, re.M)
+        page.write_text(text.replace(found, table))

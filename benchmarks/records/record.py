@@ -105,7 +105,9 @@ class Speed:
     step_examples_per_sec: float | None = _field(
         "of a bare PyTorch loop on one resident batch; median", "examples/s"
     )
-    loop_efficiency: float | None = _field("the first over the second, timed in turns; median")
+    loop_efficiency: float | None = _field(
+        "examples_per_sec over step_examples_per_sec, timed in turns; median"
+    )
     bound_by: str | None = _field("what takes most of the loop: net, data or framework")
     textbook_examples_per_sec: float | None = _field(
         "by the clock of Dive into Deep Learning, from batch to batch; median", "examples/s"
@@ -114,7 +116,9 @@ class Speed:
     reference_examples_per_sec: float | None = _field(
         "of the reference workload, before and after the training; mean", "examples/s"
     )
-    reference_drift: float | None = _field("change of that meanwhile; 0.05 is 5 %")
+    reference_drift: float | None = _field(
+        "change of the reference workload's rate during the training; 0.05 is 5 %"
+    )
     relative_speed: float | None = _field("examples_per_sec over reference_examples_per_sec")
     examples_per_sec_q1: float | None = _field(
         "lower quartile of the rounds in which the loop was timed", "examples/s"
@@ -175,7 +179,7 @@ class RunRecord:
     status: str = _field("ok, failed, diverged, timeout or killed", default=OK)
     error: str | None = _field("why it did not end well")
     made_in: str | None = _field("identity of the results folder")
-    finished_at: str = field(default_factory=now, metadata={"doc": "when the run ended, UTC"})
+    finished_at: str = _field("when the run ended, UTC", default_factory=now)
     setup: Setup
     scores: Scores = Scores()
     cost: Cost = Cost()
@@ -191,7 +195,10 @@ class RunRecord:
     )
     # On the way from the run to the store, which writes them to a file of their own.
     predictions: Predictions | None = field(
-        default=None, compare=False, repr=False, metadata={"doc": "not part of the JSON file"}
+        default=None,
+        compare=False,
+        repr=False,
+        metadata={"doc": "in a file of its own, predictions/<run>.npz", "unit": ""},
     )
 
     @classmethod
