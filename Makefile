@@ -4,6 +4,7 @@ PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
 SEEDS ?= 0#               such as 0,1,2
 DEVICE ?= auto#           auto, cpu, cuda or mps
 RESULTS ?= results#       folder, or URL such as s3://bucket/results, for records, tables and plots
+VARY ?=#                  a field of the protocol and its values, such as batch_size=16,64
 ARGS ?=#                  any other option, such as --protocol.epochs 8; make options lists them
 MODEL ?= lenet#           for describe; all compares all
 STUDY ?= kernel_size#     for study
@@ -14,6 +15,7 @@ PYTHON ?=#                a Python with everything installed, in place of .venv
 # Options that also have a variable: JOBS=2 is --jobs 2.
 with = $(if $($(1)),--$(2) '$($(1))')
 OPTIONS = $(call with,JOBS,jobs) $(call with,EXECUTOR,executor) $(call with,TIMEOUT,timeout) \
+	$(call with,VARY,vary) \
 	$(call with,DEVICES,devices) $(call with,NUM_NODES,num-nodes) $(call with,STRATEGY,strategy) \
 	$(if $(filter-out 0 no false,$(COMPILE)),--protocol.compile true)
 

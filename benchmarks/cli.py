@@ -158,7 +158,9 @@ def _sweep_config(args: Namespace) -> SweepConfig:
     given = {field: getattr(args, f"protocol.{field}") for field in FIELDS}
     overrides = {field: text for field, text in given.items() if text is not None}
     if args.protocol == protocols.AUTO:
-        Protocol.load("quick", overrides)  # any protocol tells whether the overrides are valid
+        any_protocol = Protocol.load("quick", overrides)  # tells whether the values are valid
+        if args.vary:
+            args.vary.protocols(any_protocol)
         protocol, name = None, protocols.AUTO
     else:
         protocol = Protocol.load(args.protocol, overrides)

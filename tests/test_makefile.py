@@ -100,6 +100,20 @@ def test_every_option_has_a_way_through_make():
     assert shown.rstrip().endswith("--seeds 3")
 
 
+def test_one_field_of_the_protocol_is_varied(results, protocol, image_folder):
+    arguments = [results, protocol, "MODELS=lenet[padding=[0,2]]", "DATASET=cifar10"]
+    done = bench(*arguments, "VARY=batch_size=16,32", CIFAR10_IMAGES=str(image_folder))
+    assert done.returncode == 0, done.stderr
+    folder = results / "cifar10" / "small+batch_size=16,32"
+    rows = pd.read_csv(folder / "results.csv")
+    assert set(zip(rows["model"], rows["varied_value"], strict=True)) == {
+        (model, size) for model in ("lenet", "lenet[padding=0]") for size in (16, 32)
+    }
+    assert (folder / "plots" / "vary.png").exists()
+    again = bench(*arguments, "VARY=batch_size=16,32", CIFAR10_IMAGES=str(image_folder))
+    assert again.stdout.count("cached") == 4
+
+
 def test_bad_input_ends_in_one_line(results, protocol):
     done = bench(results, protocol, "MODELS=lenett")
     assert done.returncode == 2

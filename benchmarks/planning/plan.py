@@ -10,10 +10,12 @@ from typing import Any
 import torch
 
 import lit_models
+from benchmarks.errors import UsageError
 from benchmarks.machine import environment
 from benchmarks.planning.fingerprint import digest, imported_digest, package_digest
 from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import Placement, SweepConfig
+from benchmarks.planning.variation import in_words
 from datamodules import ImageDataset
 from lit_models.external import is_external
 
@@ -49,6 +51,7 @@ class RunSpec:
     protocol: Protocol  # of this model
     seed: int  # of every random number
     placement: Placement  # resolved
+    varied: str | None = None  # the field of the protocol that this comparison varies
 
     @cached_property
     def key(self) -> str:
@@ -108,8 +111,14 @@ class RunSpec:
         return Path(self.dataset) / self.protocol_name
 
     @property
+    def varied_value(self) -> int | float | str | None:
+        """This run's value of the varied field, as tables have it."""
+        return in_words(getattr(self.protocol, self.varied)) if self.varied else None
+
+    @property
     def title(self) -> str:
-        return f"{self.model} (seed {self.seed})"
+        value = f", {self.varied}={self.varied_value}" if self.varied else ""
+        return f"{self.model}{value} (seed {self.seed})"
 
 
 @cache  # finding them takes milliseconds, and a plan may have a thousand runs
@@ -123,26 +132,33 @@ def data_digest(dataset: ImageDataset) -> str:
 
 
 def plan(config: SweepConfig, dataset: ImageDataset) -> list[RunSpec]:
-    """Every model of a resolved sweep with every seed, seed by seed.
+    """Every model of a resolved sweep with every seed and varied value, seed by seed.
 
-    The seed draws the order of the models, so that no model is always the first, on a cold machine.
+    The seed draws the order of the others, so that no model is always the first, on a cold machine.
+
+    Raises:
+        UsageError: two values of the varied field are the same on this device.
     """
-    settings = {}
+    settings: list[tuple[str, Protocol]] = []
     for model in config.models:
-        own = config.settings(model)
-        precision: Any = environment.resolve_precision(own.precision, config.placement.device)
-        settings[model] = replace(own, precision=precision)
+        for own in config.settings(model):
+            precision: Any = environment.resolve_precision(own.precision, config.placement.device)
+            if (run := (model, replace(own, precision=precision))) in settings:
+                raise UsageError(f"--vary precision has {precision} twice, since auto is that here")
+            settings.append(run)
+    recipes = [_as_json(recipe) for recipe in config.recipes]
     shared: dict[str, Any] = {
         "dataset": dataset.name,
         "data_digest": data_digest(dataset),
-        "protocol_name": config.protocol_name,
-        "protocol_digest": digest(_as_json(config.recipe)),
+        "protocol_name": config.title,
+        "protocol_digest": digest(recipes if config.vary else recipes[0]),
         "placement": config.placement,
+        "varied": config.vary.field if config.vary else None,
     }
     return [
-        RunSpec(model=model, protocol=settings[model], seed=seed, **shared)
+        RunSpec(model=model, protocol=own, seed=seed, **shared)
         for seed in config.seeds
-        for model in random.Random(seed).sample(list(settings), len(settings))
+        for model, own in random.Random(seed).sample(settings, len(settings))
     ]
 
 

@@ -128,6 +128,20 @@ class Protocol:
         except ValidationError as error:
             raise UsageError(f"protocol {name}: {_in_one_line(error)}") from None
 
+    def varied(self, field: str, text: str) -> "Protocol":
+        """The protocol with one field set, for every model; `text` is YAML.
+
+        Raises:
+            UsageError: a value that the field cannot take.
+        """
+        value = _parse(text, f"--vary {field}")
+        shared = {field: value} if field in _BY_MODEL else {}
+        try:
+            models = {m: dataclasses.replace(own, **shared) for m, own in self.models.items()}
+            return dataclasses.replace(self, **{"models": models, field: value})
+        except ValidationError as error:
+            raise UsageError(f"--vary {_in_one_line(error)}") from None
+
     def title(self, name: str, overrides: Mapping[str, str]) -> str:
         """The protocol's name with its overridden fields, as it names a folder of results."""
         fields = [f"+{known}={getattr(self, known)}" for known in overrides]

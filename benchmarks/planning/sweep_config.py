@@ -4,6 +4,7 @@ Most fields are options of the command line too, and their help and default stan
 """
 
 import os
+from argparse import Action
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import datamodules
 from benchmarks.errors import UsageError, check_known
 from benchmarks.planning.protocol import AUTO, Protocol
+from benchmarks.planning.variation import Variation, split
 from datamodules import ImageDataset
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -27,22 +29,11 @@ def _option(doc: str, default: Any, **options: Any) -> Any:
     return field(default=default, metadata={"help": doc, **options})
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """The parts between commas, except those in brackets: `a[b=1,c=2],d` has two."""
-    parts: list[str] = []
-    for part in text.split(","):
-        if parts and parts[-1].count("[") > parts[-1].count("]"):
-            parts[-1] += f",{part}"
-        else:
-            parts.append(part)
-    return tuple(part.strip() for part in parts if part.strip())
-
-
 def _seeds(text: str) -> tuple[int, ...]:
-    for seed in _names(text):
+    for seed in split(text):
         if not seed.isdecimal():
             raise UsageError(f"seed {seed!r} is not a whole number from 0 to 2**32 - 1")
-    return tuple(dict.fromkeys(map(int, _names(text))))
+    return tuple(dict.fromkeys(map(int, split(text))))
 
 
 def _switch(text: str) -> bool:
@@ -53,6 +44,15 @@ def _switch(text: str) -> bool:
 def _folder(name: str) -> Path:
     """A folder of this machine; `~` is the home folder, also where no shell has replaced it."""
     return Path(name).expanduser()
+
+
+class _Once(Action):
+    """Refuses an option that is given twice."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        if getattr(namespace, self.dest) is not None:
+            raise UsageError(f"{option_string} is given twice, and takes one field")
+        setattr(namespace, self.dest, values)
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,18 @@ class SweepConfig:
     models: tuple[str, ...] = _option(
         "all, names, wildcards, names with options such as lenet[padding=0]; by commas",
         ("all",),
-        type=_names,
+        type=split,
     )
     dataset: str = _option(", ".join(datamodules.NAMES), "fashion_mnist")
     protocol: Protocol | None = None
     protocol_name: str = AUTO
     overrides: dict[str, str] = field(default_factory=dict)
+    vary: Variation | None = _option(
+        "a field of the protocol and its values, such as batch_size=16,64,256",
+        None,
+        type=Variation.parse,
+        action=_Once,
+    )
     placement: Placement = field(default_factory=Placement)
     seeds: tuple[int, ...] = _option("whole numbers, by commas; a run for each", (0,), type=_seeds)
     executor: str = _option(", ".join(EXECUTORS), "local")
@@ -158,6 +164,11 @@ class SweepConfig:
             raise UsageError("--jobs must be 1 where several nodes share a run")
         if self.placement.num_nodes > 1 and self.no_timing:
             raise UsageError("--no-timing serves runs on one machine; several nodes time each run")
+        if self.vary:
+            if self.vary.field in self.overrides:
+                raise UsageError(f"{self.vary.field} is both varied and overridden: drop one")
+            if self.protocol:
+                self.vary.protocols(self.protocol)
         for seed in self.seeds:
             if not 0 <= seed < 2**32:
                 raise UsageError(f"seed {seed} is not a whole number from 0 to 2**32 - 1")
@@ -165,7 +176,14 @@ class SweepConfig:
     @property
     def folder(self) -> Path:
         """The folder of this comparison's results."""
-        return self.results / self.dataset / self.protocol_name
+        return self.results / self.dataset / self.title
+
+    @property
+    def title(self) -> str:
+        """The name of a resolved sweep: of its protocol, with the field that is varied."""
+        if self.vary is None or self.protocol is None:
+            return self.protocol_name
+        return self.vary.title(self.protocol, self.protocol_name)
 
     def resolved(self) -> "SweepConfig":
         """The same sweep with device, protocol and models decided.
@@ -189,26 +207,29 @@ class SweepConfig:
         for listed in protocol.models:
             if "[" in listed and (canonical := lit_models.entry(listed).name) != listed:
                 raise UsageError(f"the protocol lists {listed!r}; list it as {canonical!r}")
-        for model in models:
-            check_task(model, self.dataset)
-            lit_models.check_image_size(model, protocol.for_model(model).image_size)
-        if protocol.compile and placement.strategy == DDP:
-            # DDP and SyncBatchNorm change a net after it was compiled.
-            raise UsageError("strategy ddp, and so several devices, cannot train a compiled net")
-        return replace(
+        resolved = replace(
             self, models=models, protocol=protocol, protocol_name=name, placement=placement
         )
+        for model in models:
+            check_task(model, self.dataset)
+            for own in resolved.settings(model):
+                lit_models.check_image_size(model, own.image_size)
+        compiles = any(recipe.compile for recipe in resolved.recipes)
+        if compiles and placement.strategy == DDP:
+            # DDP and SyncBatchNorm change a net after it was compiled.
+            raise UsageError("strategy ddp, and so several devices, cannot train a compiled net")
+        return resolved
 
     @property
-    def recipe(self) -> Protocol:
-        """The protocol of a resolved sweep."""
+    def recipes(self) -> list[Protocol]:
+        """The protocols of a resolved sweep: one, or one for each value of the varied field."""
         if self.protocol is None:
             raise ValueError("the protocol of this sweep is not resolved")
-        return self.protocol
+        return self.vary.protocols(self.protocol) if self.vary else [self.protocol]
 
-    def settings(self, model: str) -> Protocol:
-        """The settings that one model is trained with."""
-        return self.recipe.for_model(model)
+    def settings(self, model: str) -> list[Protocol]:
+        """The settings that one model is trained with: one, or one for each value that varies."""
+        return [recipe.for_model(model) for recipe in self.recipes]
 
     def check_data(self, dataset: ImageDataset) -> None:
         """Check that the models can be trained on these examples.
@@ -217,25 +238,28 @@ class SweepConfig:
             ModelError: a net of another library that does not fit the images or classes.
             UsageError: fewer examples than the protocol takes, or batches too small for the ranks.
         """
+        for model in self.models:
+            for settings in self.settings(model):
+                self._check_data(model, settings, dataset)
+
+    def _check_data(self, model: str, settings: Protocol, dataset: ImageDataset) -> None:
         import lit_models
 
-        for model in self.models:
-            settings = self.settings(model)
-            settings.check_examples(len(dataset.train_labels), dataset.name)
-            held_out = settings.validation_examples
-            examples = settings.train_examples or len(dataset.train_labels) - held_out
-            batch, ranks = min(settings.batch_size, examples), self.placement.ranks
-            if ranks > 1 and batch < 2 * ranks:
-                raise UsageError(
-                    f"{model} has batches of {batch} examples, too few for {ranks} devices: "
-                    "each needs two or more"
-                )
-            lit_models.check(
-                model,
-                in_channels=dataset.channels,
-                num_classes=len(dataset.classes),
-                image_size=settings.image_size,
+        settings.check_examples(len(dataset.train_labels), dataset.name)
+        held_out = settings.validation_examples
+        examples = settings.train_examples or len(dataset.train_labels) - held_out
+        batch, ranks = min(settings.batch_size, examples), self.placement.ranks
+        if ranks > 1 and batch < 2 * ranks:
+            raise UsageError(
+                f"{model} has batches of {batch} examples, too few for {ranks} devices: "
+                "each needs two or more"
             )
+        lit_models.check(
+            model,
+            in_channels=dataset.channels,
+            num_classes=len(dataset.classes),
+            image_size=settings.image_size,
+        )
 
 
 def check_task(model: str, dataset: str) -> None:

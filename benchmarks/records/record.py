@@ -63,6 +63,8 @@ class Setup:
     key: str = _field("hash of all that can change the accuracy")
     protocol_digest: str = _field("hash of the protocol of all models")
     data_digest: str = _field("hash of images, labels and normalisation")
+    varied: str | None = _field("the field of the protocol that the comparison varies")
+    varied_value: float | str | None = _field("its value in this run")
     settings: dict[str, Any] = _field("the protocol of this model", default_factory=dict)
     inputs: dict[str, Any] = _field("what the key is a hash of, by name", default_factory=dict)
 
@@ -213,7 +215,7 @@ class RunRecord:
         known = spec.training_inputs["protocol"] | vars(spec.placement) | vars(spec)
         known |= {"task": spec.task, "key": spec.key, "protocol": spec.protocol_name}
         known |= {"settings": spec.training_inputs["protocol"], "inputs": spec.training_inputs}
-        known |= {"device_type": spec.device}
+        known |= {"device_type": spec.device, "varied_value": spec.varied_value}
         setup = _known(Setup, known | values.pop("setup", {}))
         environment = values.pop("environment", Environment(device=spec.device))
         return cls(setup=setup, environment=environment, **values)

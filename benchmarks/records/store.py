@@ -94,10 +94,11 @@ class RecordStore:
         return None
 
     def latest(self, spec: "RunSpec") -> RunRecord | None:
-        """The newest record of the same model and seed in the same comparison, whatever its key."""
+        """The newest record of the same row and seed of the same comparison, whatever its key."""
         paths = self.path(spec).parent.glob(f"{run_stem(spec)}-*.json")
         records = [record for path in paths if (record := read(path)) is not None]
-        records = [record for record in records if record.setup.model == spec.model]
+        row = (spec.model, spec.varied_value)
+        records = [r for r in records if (r.setup.model, r.setup.varied_value) == row]
         return max(records, key=lambda record: record.finished_at, default=None)
 
     def folders(self) -> list[Path]:

@@ -5,27 +5,46 @@ from scipy import stats
 
 from benchmarks.records.record import OK
 
-# With the model, what distinguishes the rows of a table.
+# What distinguishes the rows of a table, besides the value of a varied field.
 PLACEMENT = ["device_type", "devices", "num_nodes"]
+ROW = ["model", "varied_value", *PLACEMENT]
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the newest protocol and data, the last of each model, placement and seed."""
+    """Runs of the newest protocol and data, the last of each row of the table and each seed.
+
+    The values of a varied field belong to one protocol.
+    """
     rows = rows.sort_values("finished_at", kind="stable")
     digests = rows[["protocol_digest", "data_digest"]]
     newest = (digests == digests.iloc[-1]).all(axis="columns")
-    latest = rows[newest].drop_duplicates(["model", *PLACEMENT, "seed"], keep="last")
-    return latest.sort_values(["model", *PLACEMENT, "seed"])
+    latest = rows[newest].drop_duplicates([*ROW, "seed"], keep="last")
+    return latest.sort_values([*ROW, "seed"], key=_order)
+
+
+def values_in_order(values: pd.Series) -> list[int | float | str]:
+    """The distinct values of a varied field: numbers by size, then words."""
+    distinct = values.dropna().unique().tolist()
+    return sorted(distinct, key=lambda value: (isinstance(value, str), value))
+
+
+def _order(column: pd.Series) -> pd.Series:
+    if column.name != "varied_value":
+        return column
+    places = {value: place for place, value in enumerate(values_in_order(column))}
+    return column.map(places)
 
 
 def annotated(current: pd.DataFrame) -> pd.DataFrame:
     """Runs of a table with what is marked about them, in further columns.
 
-    `placement`: the devices in words. `mark`: see `marks`. `at_chance`: see `at_chance`.
+    `label`: see `labels`. `placement`: the devices in words. `mark`: see `marks`. `at_chance`: see
+    `at_chance`.
     """
     own = {
+        "label": labels(current),
         "placement": placements(current),
         "mark": marks(current),
         "at_chance": at_chance(current),
@@ -40,9 +59,23 @@ def placements(rows: pd.DataFrame) -> pd.Series:
 
 
 def labels(rows: pd.DataFrame) -> pd.Series:
+    """The model of each run, its devices where these differ, and its value of a varied field."""
+    varied = [
+        "" if pd.isna(field) else f", {field.replace('_', ' ')} {value_in_words(value)}"
+        for field, value in zip(rows["varied"], rows["varied_value"], strict=True)
+    ]
+    return nets(rows) + varied
+
+
+def nets(rows: pd.DataFrame) -> pd.Series:
     """The model of each run, and its devices where these differ between the runs."""
     places = placements(rows)
     return rows["model"] + (", " + places if places.nunique() > 1 else "")
+
+
+def value_in_words(value: int | float | str) -> str:
+    """A value of a varied field, such as `0.001` or `adamw`."""
+    return value if isinstance(value, str) else f"{value:,.10g}"
 
 
 def conditions(rows: pd.DataFrame) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def escape(text: object) -> str:
 
 def _failures(rows: pd.DataFrame) -> str:
     return "\n".join(
-        f"- {escape(row.model)} (seed {row.seed}) {row.status}: {escape(row.error)}"
+        f"- {escape(row.label)} (seed {row.seed}) {row.status}: {escape(row.error)}"
         for row in rows[rows["status"] != OK].itertuples()
     )
 
@@ -125,13 +125,13 @@ def _warnings(runs: pd.DataFrame, left_out: int) -> Iterator[str]:
         )
     for row in runs[runs["micro_batches"] > 1].itertuples():
         yield (
-            f"{escape(row.model)} (seed {row.seed}) did not fit in memory: its batches were split "
+            f"{escape(row.label)} (seed {row.seed}) did not fit in memory: its batches were split "
             f"into {row.micro_batches:.0f} micro-batches with accumulated gradients; BatchNorm "
             "normalises over a micro-batch."
         )
     for row in runs[runs["resumed"] > 0].itertuples():
         times = "once" if row.resumed == 1 else f"{row.resumed:.0f} times"
-        yield f"{escape(row.model)} (seed {row.seed}) was resumed {times}."
+        yield f"{escape(row.label)} (seed {row.seed}) was resumed {times}."
     if left_out:
         yield f"{left_out} older runs in `results.csv` are not in this table."
 

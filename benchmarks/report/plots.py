@@ -1,15 +1,20 @@
 """Plots of a comparison, each drawn from a frame with the columns of `results.csv`."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from adjustText import adjust_text
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
-from benchmarks.report.comparable import labels, marks
+from benchmarks.report.comparable import labels, marks, nets, value_in_words, values_in_order
 from benchmarks.report.style import LABEL_STEPS, WrittenOut, look
 from benchmarks.report.table import in_words
+
+DECADE = 10.0  # from this ratio of the largest to the smallest value on, an axis is logarithmic
 
 
 @look()
@@ -93,6 +98,45 @@ def training_curves(rows: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     return figure
 
 
+@look()
+def knob(rows: pd.DataFrame) -> Figure:
+    """Test score, training examples/sec and peak memory against the varied field, a line a model.
+
+    Lines lead through the means over the seeds; each run is a faint dot. In the last two panels a
+    dot is hollow if the run was measured under other conditions than most.
+    """
+    score, name = _scores(rows)[-1], rows["varied"].iloc[0]
+    panels = {
+        score: in_words(score, rows),
+        "examples_per_sec": "training examples/sec",
+        "peak_memory_mb": "peak memory in training (MiB)",
+    }
+    panels = {column: words for column, words in panels.items() if rows[column].notna().any()}
+    values = values_in_order(rows["varied_value"])
+    positions = _positions(values)
+    lines = nets(rows)
+    colors = plt.get_cmap("tab10" if lines.nunique() <= 10 else "tab20")
+    is_marked = marks(rows) != ""
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 4.8), squeeze=False)
+    for panel, (column, words) in zip(axes[0], panels.items(), strict=True):
+        for number, (line, runs) in enumerate(rows.groupby(lines, sort=False)):
+            color = colors(number % colors.N)
+            at = runs["varied_value"].map(positions)
+            means = runs[column].groupby(at).mean().dropna()
+            panel.plot(means.index, means, marker="o", ms=5, color=color, label=line)
+            hollow = is_marked[runs.index] & (column != score)
+            faces = [("white" if marked else color) for marked in hollow]
+            panel.scatter(at, runs[column], s=24, c=faces, ec=color, alpha=0.5, zorder=3)
+        _mark_values(panel, values, positions)
+        panel.set_xlabel(name.replace("_", " "))
+        panel.set_ylabel(words)
+        if column != score:
+            _scale_amounts(panel, rows[column])
+    figure.suptitle(_title(rows), x=0.01, ha="left", wrap=True)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
 def _scores(rows: pd.DataFrame) -> list[str]:
     """The scores that were measured after training, as columns; models are ordered by the last."""
     scores = (f"{split}_{s}" for s in ("accuracy", "mean_iou") for split in ("test", "validation"))
@@ -102,3 +146,33 @@ def _scores(rows: pd.DataFrame) -> list[str]:
 def _title(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
     return f"{first['dataset']}, protocol {first['protocol']}"
+
+
+def _positions(values: Sequence[int | float | str]) -> dict[int | float | str, float]:
+    """Where the values stand on the axis: numbers at their size, with words at equal distances."""
+    if any(isinstance(value, str) for value in values):
+        return {value: float(place) for place, value in enumerate(values)}
+    return {value: float(value) for value in values}
+
+
+def _scale_amounts(axes: Axes, amounts: pd.Series) -> None:
+    if amounts.max() >= DECADE * amounts.min() > 0:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(WrittenOut())
+        axes.yaxis.set_minor_formatter(WrittenOut())
+    else:
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+
+
+def _mark_values(
+    axes: Axes, values: Sequence[int | float | str], positions: dict[int | float | str, float]
+) -> None:
+    places = list(positions.values())
+    is_number = not any(isinstance(value, str) for value in values)
+    if is_number and places[-1] >= DECADE * places[0] > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(places, [value_in_words(value) for value in values])
+    axes.tick_params(axis="x", rotation=45 if len(values) > 5 else 0)
+    axes.margins(x=0.08)

@@ -57,4 +57,6 @@ def _write(folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, markdown: str
     if not current.empty:
         save(plots.accuracy(current), folder / "plots" / "accuracy.png")
         save(plots.accuracy_against_speed(current), folder / "plots" / "speed.png")
+        if current["varied"].notna().any():
+            save(plots.knob(current), folder / "plots" / "vary.png")
         save(plots.training_curves(current, curves), folder / "plots" / "curves.png")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmarks.records.record import OK
 from benchmarks.report import notes
-from benchmarks.report.comparable import PLACEMENT, annotated, comparable
+from benchmarks.report.comparable import ROW, annotated, comparable, value_in_words
 from benchmarks.report.notes import DRIFT, escape
 from datamodules.dataset import SEGMENTATION
 
@@ -15,15 +15,21 @@ from datamodules.dataset import SEGMENTATION
 def markdown(rows: pd.DataFrame, settings: Mapping[str, Mapping[str, Any]] | None = None) -> str:
     """The table of one comparison; seeds of a model are shown as mean ± standard deviation.
 
+    The best model is first. Where a field is varied, its values are a column, in order, and the
+    models stand by their best value.
+
     Args:
         rows: runs, with the columns of `results.csv`.
         settings: by key of a run, the protocol it was trained under.
     """
     current = annotated(comparable(rows))
-    by_row = current.groupby(["model", *PLACEMENT], sort=False)
-    table = pd.DataFrame([_row(runs, current) for _, runs in by_row]).sort_values(
-        "_score", ascending=False, kind="stable"
-    )
+    by_row = current.groupby(ROW, sort=False, dropna=False)
+    table = pd.DataFrame([_row(runs, current) for _, runs in by_row])
+    if current["varied"].notna().any():
+        table["_score"] = (
+            table["_score"].groupby(by_row["model"].first().to_numpy()).transform("max")
+        )
+    table = table.sort_values("_score", ascending=False, kind="stable")
     table = table.drop(columns="_score").dropna(axis="columns", how="all").fillna("")
     if current["placement"].nunique() == 1:
         table = table.drop(columns="devices")
@@ -47,8 +53,12 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
     """The cells of the runs of one model and placement, among all runs of the table."""
     first, done = runs.iloc[0], runs[runs["status"] == OK]
     model, devices = escape(first["model"]), first["placement"]
+    knob = {}
+    if pd.notna(first["varied"]):
+        knob = {first["varied"].replace("_", " "): value_in_words(first["varied_value"])}
     if done.empty:
-        return {"model": model, "devices": devices, "parameters": first["status"], "_score": -1.0}
+        failed = {"devices": devices, "parameters": first["status"], "_score": -1.0}
+        return {"model": model, **knob, **failed}
     signs = sorted(done["mark"].unique())
     accuracy, mean_iou = (
         done[f"test_{score}"].fillna(done[f"validation_{score}"])
@@ -60,6 +70,7 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
     speed_up = _speed_up(timed, current)
     return {
         "model": " ".join([model, *filter(None, signs)]),
+        **knob,
         "devices": devices,
         "parameters": f"{done['parameters'].iloc[0]:,.0f}",
         "MACs": f"{done['macs'].iloc[0]:,.0f}",
@@ -89,7 +100,7 @@ def _speed_up(done: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
     """
     first = done.iloc[:1]
     is_one = (current["devices"] == 1) & (current["num_nodes"] == 1) & (current["status"] == OK)
-    same = ["model", "device_type", "mark"]
+    same = ["model", "varied_value", "device_type", "mark"]
     one = current[is_one].merge(first[same], on=same)["examples_per_sec"].mean()
     several = (done["devices"] * done["num_nodes"]) > 1
     return (done["examples_per_sec"] / one).where(several)

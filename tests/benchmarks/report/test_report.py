@@ -254,6 +254,76 @@ def test_plots_are_drawn_from_the_csv():
     assert len(plots.training_curves(rows[rows["seed"] == 1], curves).axes[0].lines) == 1
 
 
+def varied(field, values, **others):
+    """Two seeds of LeNet and of ResNet-18 at each value of a field."""
+    runs = [
+        ROW
+        | MEASURED
+        | {"model": model, "seed": seed, "varied": field, "varied_value": value}
+        | {
+            "test_accuracy": base + 0.01 * place + 0.001 * seed,
+            "peak_memory_mb": 100.0 * place + 50,
+        }
+        | others
+        for model, base in (("lenet", 0.5), ("resnet18", 0.6))
+        for place, value in enumerate(values)
+        for seed in (0, 1)
+    ]
+    return pd.DataFrame(runs, columns=COLUMNS)
+
+
+def test_a_varied_field_is_a_column_in_order():
+    markdown = table.markdown(varied("batch_size", [256, 1024, 16]))
+    lines = [line.split("|")[1:3] for line in markdown.splitlines() if line.startswith("|")]
+    rows = [(model.strip(), value.strip()) for model, value in lines]
+    values = ["16", "256", "1,024"]
+    assert rows[0] == ("model", "batch size")
+    assert rows[2:] == [(model, value) for model in ("resnet18", "lenet") for value in values]
+    assert "older runs" not in markdown
+
+
+def test_a_failure_names_its_value_of_the_varied_field():
+    rows = varied("batch_size", [16, 64])
+    is_last = rows.index == rows.index[-1]
+    rows = rows.assign(status=rows["status"].mask(is_last, FAILED), error="no luck")
+    assert "- resnet18, batch size 64 (seed 1) failed: no luck" in table.markdown(rows)
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "scale", "ticks"),
+    [
+        ("batch_size", [16, 64, 256], "log", ["16", "64", "256"]),
+        ("image_size", [28, 40], "linear", ["28", "40"]),
+        ("learning_rate", [0.01, 0.001], "log", ["0.001", "0.01"]),
+        ("momentum", [0.0, 0.9], "linear", ["0", "0.9"]),
+        ("optimizer", ["sgd", "adamw"], "linear", ["adamw", "sgd"]),
+        ("clip_norm", ["none", 0.2, 1.0], "linear", ["0.2", "1", "none"]),
+        ("epochs", [2], "linear", ["2"]),
+    ],
+)
+def test_a_varied_field_is_the_axis_of_a_plot(field, values, scale, ticks):
+    rows = varied(field, values)
+    panels = plots.knob(rows).axes
+    assert [axes.get_ylabel() for axes in panels] == [
+        "test accuracy",
+        "training examples/sec",
+        "peak memory in training (MiB)",
+    ]
+    for axes in panels:
+        assert (axes.get_xlabel(), axes.get_xscale()) == (field.replace("_", " "), scale)
+        assert [label.get_text() for label in axes.get_xticklabels()] == ticks
+        assert {line.get_label() for line in axes.lines} == {"lenet", "resnet18"}
+    means = (
+        rows[rows["model"] == "lenet"].groupby("varied_value", sort=False)["test_accuracy"].mean()
+    )
+    assert sorted(panels[0].lines[0].get_ydata()) == pytest.approx(sorted(means))
+
+
+def test_a_plot_of_a_varied_field_has_no_panel_for_what_was_not_measured():
+    rows = varied("batch_size", [16, 64]).assign(peak_memory_mb=None)
+    assert len(plots.knob(rows).axes) == 2
+
+
 def test_speeds_are_written_out_also_within_a_decade():
     rows = frame().assign(examples_per_sec=[12_000.0, 24_000.0, 36_000.0])
     axes = plots.accuracy_against_speed(rows).axes[0]
