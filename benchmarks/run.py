@@ -15,7 +15,7 @@ from lightning.pytorch import Callback, seed_everything
 import datamodules
 import lit_models
 from benchmarks.machine import environment, process_settings
-from benchmarks.measurement import calibration, flops, inference, loop_timings, loops
+from benchmarks.measurement import loops, speed
 from benchmarks.planning.plan import RunOptions, RunSpec, data_digest
 from benchmarks.planning.sweep_config import DDP
 from benchmarks.records.artifacts import Predictions, weights_path
@@ -26,6 +26,7 @@ from benchmarks.training.callbacks.clock import TrainingClock
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from benchmarks.training.callbacks.evaluation import Evaluations
 from benchmarks.training.callbacks.fit_timer import FitTimer
+from benchmarks.training.callbacks.other_load import OtherLoad
 from benchmarks.training.callbacks.peak_memory import PeakMemory, memory_in_use
 from benchmarks.training.callbacks.rank_state import RankState
 from benchmarks.training.callbacks.stages import TIMING, Report, Stage, StageReports
@@ -83,7 +84,7 @@ def train(
         options,
         dataset,
         data=serve(dataset, device, spec.protocol, spec.seed),
-        reference=_reference_examples_per_sec(device) if options.timing else None,
+        reference=speed.reference_examples_per_sec(device) if options.timing else None,
         memory_before=memory_before,
         file=file,
         decided_at=decided_at or imported_at,
@@ -117,10 +118,6 @@ def _first_size(spec: RunSpec, saved: dict[str, Any] | None, previous: RunRecord
     return ceil(spec.protocol.batch_size / (previous.resources.micro_batches if previous else 1))
 
 
-def _reference_examples_per_sec(device: torch.device) -> float:
-    return ddp.total(calibration.reference_examples_per_sec(device))
-
-
 @dataclass(frozen=True)
 class _Run:
     """What all attempts at a run share; each has micro-batches of another size.
@@ -152,7 +149,8 @@ class _Run:
         )
         steps = protocol.epochs * len(data.train_batches)
         stages = StageReports(steps, self.report, partial(self._seconds_after, steps=steps))
-        callbacks = [clock, watch, timer, memory, RankState(), stages]
+        load = OtherLoad()
+        callbacks = [clock, watch, timer, memory, load, RankState(), stages]
         if protocol.evaluate_every is not None:
             callbacks.append(evaluations)
         before = saved or {"resumed": -1, "jobs": 0, "seconds": 0.0}
@@ -172,7 +170,9 @@ class _Run:
             )
             callbacks += [stop, saving]
         history, scores, predictions = self._fit_and_test(training, saved, callbacks)
-        speed, flops_per_example = self._time(training, clock.examples_per_sec, timer.seconds)
+        speeds, flops_per_example = self._time(
+            training, clock.examples_per_sec, timer.seconds, load
+        )
         examples = len(data.train_batches.labels)
         # A run that was stopped after its last step takes no step when it resumes.
         first_step_at = clock.first_step_at
@@ -182,7 +182,7 @@ class _Run:
             setup={"train_examples": examples, "data_source": self.dataset.source},
             scores=scores,
             cost=replace(cost, train_flops=flops_per_example * examples * protocol.epochs),
-            speed=speed,
+            speed=speeds,
             resources=Resources(
                 peak_memory_mb=memory.mb,
                 fit_seconds=timer.seconds,
@@ -204,12 +204,12 @@ class _Run:
         """Time the net without training it."""
         training, *_ = self._build(size, initialises=True)
         rate, seconds = previous.speed.examples_per_sec, previous.resources.fit_seconds
-        speed, _ = self._time(training, rate or 1.0, seconds or 1.0, from_slices=True)
+        speeds, _ = self._time(training, rate or 1.0, seconds or 1.0, OtherLoad(), from_slices=True)
         here = self._environment()
         return replace(
             previous,
             finished_at=now(),
-            speed=replace(speed, timed_again=f"{now()}, commit {here.commit}"),
+            speed=replace(speeds, timed_again=f"{now()}, commit {here.commit}"),
             environment=replace(here, commit=previous.environment.commit),
         )
 
@@ -285,47 +285,30 @@ class _Run:
         return module.history, all_scores, predictions
 
     def _time(
-        self, training: Training, rate: float, fit_seconds: float, from_slices: bool = False
+        self,
+        training: Training,
+        rate: float,
+        fit_seconds: float,
+        load: OtherLoad,
+        from_slices: bool = False,
     ) -> tuple[Speed, float]:
         """The speeds of a training with this rate, and its FLOPs an example; changes the net.
 
         `from_slices`: the rate is that of the timed slices, not of the training.
         """
-        if self.reference is None:
-            flops_per_example = flops.training_flops(training)
-            flops_per_sec = flops_per_example * rate
-            return Speed(examples_per_sec=rate, flops_per_sec=flops_per_sec), flops_per_example
-        seconds = self._seconds_of_timing(self.spec.protocol.batch_size / rate, fit_seconds)
-        self.report(Stage(TIMING, seconds, done=1.0))
-        # First, as the reference was timed before the training.
-        after = _reference_examples_per_sec(training.device)
-        reference = (self.reference + after) / 2
-        flops_per_example = flops.training_flops(training)
-        timings = loop_timings.measure(training, rate, fit_seconds)
-        inferences = inference.measure(training, loop_timings.slice_seconds(fit_seconds))
-        rate = timings.medians["loop"] if from_slices else rate
-        peak = calibration.peak_flops_per_sec(training.device, training.protocol.precision)
-        samples = timings.summary() | {"inference": loop_timings.summary(inferences.samples)}
-        speed = Speed(
-            examples_per_sec=rate,
-            examples_per_sec_q1=samples["loop"]["q1"],
-            examples_per_sec_q3=samples["loop"]["q3"],
-            step_examples_per_sec=timings.medians["step"],
-            loop_efficiency=timings.loop_efficiency,
-            bound_by=timings.bound_by,
-            textbook_examples_per_sec=timings.medians["textbook"],
-            data_examples_per_sec=timings.medians["data"],
-            inference_examples_per_sec=inferences.median,
-            inference_batch_size=inferences.batch_size,
-            reference_examples_per_sec=reference,
-            reference_drift=abs(after / self.reference - 1),
-            relative_speed=rate / reference,
-            flops_per_sec=flops_per_example * rate,
-            utilisation=flops_per_example * rate / ddp.total(peak),
-            samples=samples,
-            inputs=self.spec.timing_inputs(self.options),
-        )
-        return speed, flops_per_example
+        with load.counted():
+            if self.reference is None:
+                found, flops_per_example = speed.of_training_alone(training, rate)
+            else:
+                seconds_a_step = self.spec.protocol.batch_size / rate
+                seconds_left = speed.estimated_seconds(seconds_a_step, fit_seconds)
+                self.report(Stage(TIMING, seconds_left, done=1.0))
+                found, flops_per_example = speed.measure(
+                    training, self.reference, rate, fit_seconds, from_slices
+                )
+                found = replace(found, inputs=self.spec.timing_inputs(self.options))
+        # Several runs at a time would count as the load of others.
+        return found.beside(load.fraction if self.options.jobs == 1 else None), flops_per_example
 
     def _seconds_after(self, seconds_a_step: float, steps: int) -> float:
         """Roughly the seconds from the end of the training to the record."""
@@ -333,13 +316,8 @@ class _Run:
         examples = protocol.validation_examples or len(self.dataset.test_labels)
         # A test has the forward pass of a step alone, about a third of it.
         testing = examples / protocol.batch_size * seconds_a_step / 3
-        return testing + self._seconds_of_timing(seconds_a_step, seconds_a_step * steps)
-
-    def _seconds_of_timing(self, seconds_a_step: float, fit_seconds: float) -> float:
-        if not self.options.timing:
-            return 0.0
-        loops = loop_timings.estimated_seconds(seconds_a_step, fit_seconds)
-        return loops + 3 * calibration.SECONDS  # the reference workload, and the peak twice
+        timing = speed.estimated_seconds(seconds_a_step, seconds_a_step * steps)
+        return testing + (timing if self.options.timing else 0.0)
 
     def _environment(self) -> Environment:
         return Environment(**environment.describe(self.data.device, self.spec.placement.ranks))

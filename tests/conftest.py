@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import datamodules
+from benchmarks.machine import timing_lock
 from datamodules import DataError, ImageDataset
 from datamodules.sources import cache, cifar10
 from datamodules.sources import fashion_mnist as fashion_mnist_files
@@ -140,6 +141,14 @@ def start_node(tmp_path, image_folder):
     for process in processes:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_timing_lock(tmp_path_factory):
+    """Tests neither wait for the sweeps of others, nor hold these up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(timing_lock.VARIABLE, str(tmp_path_factory.mktemp("lock") / "lock"))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.machine.timing_lock import Holder
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import RunRecord
 from benchmarks.training.callbacks.stages import Stage
@@ -26,6 +27,9 @@ class Executor(Protocol):
 
     @property
     def options(self) -> RunOptions | None: ...
+
+    def occupied(self) -> Holder | None:
+        """Reserve this machine for timed runs; who has done so, if others have."""
 
     def start(self, spec: RunSpec, checkpoint: Path, previous: RunRecord | None = None) -> None:
         """Begin a run, from its checkpoint if that exists; see `benchmarks.run.train`."""

@@ -51,6 +51,9 @@ def follow(specs: list[RunSpec], results: RecordStore, executor: Executor) -> li
                 raise UsageError("node 0 runs something else; give all nodes the same command")
             spec = by_key[key]
             print(f"{spec.title} ...", flush=True)
+            # To wait could be for ever: the other sweep may wait for the machine of node 0.
+            if holder := executor.occupied():
+                print(f"{spec.title}: {holder}; this node does not wait", flush=True)
             executor.start(spec, results.checkpoint(spec))
             while not (outcomes := list(executor.wait(_TICK))):
                 continue

@@ -21,6 +21,7 @@ import torch
 from benchmarks.execution import processes
 from benchmarks.execution.executor import Outcome
 from benchmarks.machine import shell
+from benchmarks.machine.timing_lock import Holder, TimingLock
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.planning.sweep_config import DDP
 from benchmarks.records.record import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
@@ -33,7 +34,10 @@ from lit_models import ModelError
 
 
 class LocalExecutor:
-    """Runs as processes of this machine, by default one at a time, sharing PyTorch's threads."""
+    """Runs as processes of this machine, by default one at a time, sharing PyTorch's threads.
+
+    The machine is reserved until `wait` finds no run in progress.
+    """
 
     def __init__(self, options: RunOptions) -> None:
         self.jobs, self.timing = options.jobs or 1, options.timing
@@ -42,8 +46,12 @@ class LocalExecutor:
             jobs=self.jobs,
             threads=options.threads or max(1, torch.get_num_threads() // self.jobs),
         )
+        self._lock = TimingLock(options.lock_group)
         self._workers: list[_Worker] = []
-        self._stopping = False
+        self.stopping = False
+
+    def occupied(self) -> Holder | None:
+        return self._lock.acquire() if self.timing else None
 
     def start(self, spec: RunSpec, checkpoint: Path, previous: RunRecord | None = None) -> None:
         context = _context()
@@ -56,9 +64,11 @@ class LocalExecutor:
         self._workers.append(_Worker(spec, process, receiver, deadline))
 
     def wait(self, seconds: float) -> list[Outcome]:
-        if self._stopping:
+        if self.stopping:
             for worker in self._workers:
                 worker.process.terminate()
+        if not self._workers:
+            self._lock.release()  # whoever waits for runs of others must not keep them waiting
         now = time.monotonic()
         until = min([now + seconds, *(worker.deadline for worker in self._workers)])
         receivers = [worker.receiver for worker in self._workers]
@@ -75,13 +85,14 @@ class LocalExecutor:
         return {w.spec.key: w.stage for w in self._workers if w.stage is not None}
 
     def stop(self) -> None:
-        self._stopping = True
+        self.stopping = True
 
     def kill(self) -> None:
         for worker in self._workers:
             worker.process.kill()
             worker.process.join()
         self._workers.clear()
+        self._lock.release()
 
     def _end(self, worker: "_Worker", in_time: bool) -> RunRecord | None:
         self._workers.remove(worker)
@@ -94,7 +105,7 @@ class LocalExecutor:
         if not in_time:
             reason = f"took longer than {self.options.timeout:g} seconds"
             return RunRecord.of(worker.spec, status=TIMEOUT, error=reason)
-        if record is None and not self._stopping:
+        if record is None and not self.stopping:
             status = worker.process.exitcode
             kind = KILLED if processes.was_killed(status) else FAILED
             reason = f"its process {processes.cause_of_death(status)}"

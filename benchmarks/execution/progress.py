@@ -46,6 +46,7 @@ class Progress:
             total=len(specs),
             bar_format="{n_fmt} of {total_fmt} done; {desc}",
             nrows=2,
+            leave=False,
             disable=not self._on_terminal,
             file=sys.stdout,
         )

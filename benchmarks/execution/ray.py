@@ -26,6 +26,7 @@ from benchmarks.execution.executor import Outcome
 from benchmarks.execution.local import LocalExecutor, last_line
 from benchmarks.execution.processes import handling
 from benchmarks.machine import environment, shell
+from benchmarks.machine.timing_lock import Holder, await_turn
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import FAILED, KILLED, RunRecord
 from benchmarks.training.callbacks.stages import Stage
@@ -123,6 +124,9 @@ class RayExecutor:
             f"executor ray: up to {self.jobs} at a time, "
             f"CPUs of each: {self.resources.cpus:g}, GPUs of each: {self.resources.gpus:g}"
         )
+
+    def occupied(self) -> Holder | None:
+        return None  # the task reserves the machine it runs on
 
     def start(self, spec: RunSpec, checkpoint: Path, previous: RunRecord | None = None) -> None:
         self._submit(_Run(spec, checkpoint.absolute(), previous))
@@ -227,8 +231,14 @@ def _carry_out(run: _Run, key: str, resources: Resources, options: RunOptions) -
     executor = LocalExecutor(replace(options, jobs=resources.times(node), threads=threads))
     # Ray cancels a task by an interrupt.
     with handling(lambda number, frame: executor.stop(), signal.SIGINT):
-        executor.start(spec, run.checkpoint, run.previous)
-        while not (ended := executor.wait(_TICK)):
-            pass
+        try:
+            await_turn(executor.occupied, f"{spec.title}: ", lambda: executor.stopping)
+            if executor.stopping:
+                return None
+            executor.start(spec, run.checkpoint, run.previous)
+            while not (ended := executor.wait(_TICK)):
+                pass
+        finally:
+            executor.kill()
     ((_, record),) = ended
     return record

@@ -144,8 +144,9 @@ def _carry_out(
                 told = True
                 waiting.clear()
                 progress.say("stopping after this step, which is saved; once more leaves at once")
+            holder = None
             for run in list(waiting):
-                if len(running) == executor.jobs:
+                if len(running) == executor.jobs or (holder := executor.occupied()):
                     break
                 if not _acquire(run.lock):
                     continue
@@ -162,7 +163,7 @@ def _carry_out(
                 running[run.spec.key] = run
                 progress.started(run.spec, run.why)
             if waiting and not running:
-                progress.waits(waiting[0].spec, "another sweep runs it")
+                progress.waits(waiting[0].spec, str(holder or "another sweep runs it"))
             for spec, record in executor.wait(TICK):
                 run = running.pop(spec.key)
                 if record is not None:

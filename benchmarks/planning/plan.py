@@ -12,6 +12,7 @@ import torch
 import lit_models
 from benchmarks.errors import UsageError
 from benchmarks.machine import environment
+from benchmarks.machine.timing_lock import THIS_PROCESS
 from benchmarks.planning.fingerprint import digest, imported_digest, package_digest
 from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import Placement, SweepConfig
@@ -37,6 +38,7 @@ class RunOptions:
     checkpoint_seconds: float = SweepConfig.checkpoint_seconds
     keep_weights: bool = SweepConfig.keep_weights
     timing: bool = True  # whether the loops are timed
+    lock_group: str = THIS_PROCESS  # runs that share a machine's lock, see `machine.timing_lock`
 
 
 @dataclass(frozen=True)

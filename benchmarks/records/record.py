@@ -99,6 +99,10 @@ class Cost:
     train_flops: float | None = _field("FLOPs of the whole training, counted on a real step")
 
 
+# Of `other_load`: a run with more had company, and what bounds its speed is not said.
+COMPANY = 0.1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Speed:
     """How fast the net trains, and what bounds it (benchmarks/measurement)."""
@@ -132,6 +136,10 @@ class Speed:
     inference_batch_size: int | None = _field("that batch size", "examples")
     flops_per_sec: float | None = _field("FLOPs of training a second", "FLOP/s")
     utilisation: float | None = _field("flops_per_sec over the device's measured peak")
+    other_load: float | None = _field(
+        "CPU time that other processes used during training and timing, of the cores that the run "
+        "may use; 0.05 is 5 %; empty if several runs shared the machine"
+    )
     timed_again: str | None = _field(
         "time and commit of a later timing, with the loop's slices as examples_per_sec; empty: "
         "the speeds were measured with the training"
@@ -140,6 +148,11 @@ class Speed:
     inputs: dict[str, Any] = _field(
         "what can change the speeds alone, by name", default_factory=dict
     )
+
+    def beside(self, other_load: float | None) -> Speed:
+        """The same speeds beside such a load: too high, it hides what bounds the run."""
+        had_company = other_load is not None and other_load > COMPANY
+        return replace(self, other_load=other_load, bound_by=None if had_company else self.bound_by)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.planning import recipe
-from benchmarks.records.record import OK
+from benchmarks.records.record import COMPANY, OK
 from benchmarks.report.comparable import conditions
 
 _CAPTION = """\
@@ -70,6 +70,11 @@ def under(
     return [paragraph for paragraph in paragraphs if paragraph]
 
 
+def had_company(runs: pd.DataFrame) -> pd.Series:
+    """Whether each run shared its cores with other processes; false if that is unknown."""
+    return pd.to_numeric(runs["other_load"]) > COMPANY
+
+
 def values(column: pd.Series, unit: str = "") -> str:
     """The distinct values of a column, in words."""
     return " / ".join(
@@ -122,6 +127,12 @@ def _warnings(runs: pd.DataFrame, left_out: int) -> Iterator[str]:
         yield (
             "†: a rough speed, because the reference workload became faster or slower by more than "
             f"{100 * DRIFT:.0f} % during the training."
+        )
+    if had_company(runs).any():
+        yield (
+            "‡: a rough speed, because other processes used more than "
+            f"{100 * COMPANY:.0f} % of the CPU time of the run's cores meanwhile; what bounds it "
+            "is left out."
         )
     for row in runs[runs["micro_batches"] > 1].itertuples():
         yield (

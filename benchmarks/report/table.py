@@ -64,7 +64,8 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
         done[f"test_{score}"].fillna(done[f"validation_{score}"])
         for score in ("accuracy", "mean_iou")
     )
-    rough = " †" if (done["reference_drift"] > DRIFT).any() else ""
+    is_rough = {"†": done["reference_drift"] > DRIFT, "‡": notes.had_company(done)}
+    rough = "".join(f" {sign}" for sign, found in is_rough.items() if found.any())
     # Speeds under different conditions are not averaged.
     timed = done if len(signs) == 1 else done.iloc[:0]
     speed_up = _speed_up(timed, current)

@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from benchmarks.errors import UsageError
+from benchmarks.machine.timing_lock import timing
 from benchmarks.planning.fingerprint import digest, source_digest
 from benchmarks.records.frames import read_rows
 from benchmarks.records.record import now
@@ -42,7 +43,8 @@ def measure_once(
     key = digest([inputs, torch.__version__, identity(folder.parents[1])])[:16]
     known = read_rows(folder / "results.csv")
     if force or known is None or key not in set(known["key"]):
-        rows = measure().assign(finished_at=now(), key=key)
+        with timing():
+            rows = measure().assign(finished_at=now(), key=key)
         if model is not None and known is not None:
             rows = pd.concat([known[known["model"] != model], rows])
         write_atomic(folder / "results.csv", rows.to_csv(index=False))

@@ -39,6 +39,9 @@ class InThisProcess:
         ended, self.ended = self.ended, []
         return ended
 
+    def occupied(self):
+        return None
+
     def stages(self):
         return {}
 

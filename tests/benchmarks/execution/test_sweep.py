@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from itertools import count
@@ -12,6 +13,7 @@ import torch
 from benchmarks import run
 from benchmarks.execution import sweep as sweeps
 from benchmarks.execution.local import LocalExecutor
+from benchmarks.machine.timing_lock import TimingLock
 from benchmarks.planning import plan as plans
 from benchmarks.planning.plan import RunOptions
 from benchmarks.records.record import DIVERGED, KILLED, OK
@@ -62,6 +64,30 @@ def test_several_runs_at_once_share_the_machine(make_spec, tmp_path, capsys):
     # The second begins before the first has ended.
     assert [line.endswith("...") for line in lines[:2]] == [True, True]
     assert sum(": test accuracy" in line for line in lines) == 3
+
+
+def test_a_sweep_waits_while_another_times_its_runs(make_spec, tmp_path, capsys):
+    other = TimingLock("other")
+    assert other.acquire() is None
+    timer = threading.Timer(1.0, other.release)
+    timer.start()
+    (record,) = sweep([make_spec()], RecordStore(tmp_path), tmp_path, force=False)
+    assert record.status == OK
+    waiting, started, *_ = capsys.readouterr().out.splitlines()
+    assert waiting.startswith("[1/1] lenet (seed 0): ")
+    assert waiting.endswith(f"(process {os.getpid()}), waiting")
+    assert started == "[1/1] lenet (seed 0) ..."
+    assert other.acquire() is None  # the sweep has left it
+
+
+def test_runs_that_are_not_timed_wait_for_nobody(tmp_path):
+    other = TimingLock("other")
+    assert other.acquire() is None
+    try:
+        assert LocalExecutor(RunOptions(tmp_path)).occupied().group == "other"
+        assert LocalExecutor(RunOptions(tmp_path, timing=False)).occupied() is None
+    finally:
+        other.release()
 
 
 def kill_self(*args):
@@ -133,6 +159,9 @@ def carried_out(tmp_path, monkeypatch):
         def wait(self, seconds):
             ended, self.ended = self.ended, []
             return ended
+
+        def occupied(self):
+            return None
 
         def stages(self):
             return {}

@@ -126,6 +126,14 @@ def test_a_failed_run_is_shown_with_its_reason():
     assert "nin (seed 0) failed: out \\| of &lt;memory>" in markdown
 
 
+def test_a_run_that_had_company_is_marked():
+    assert "‡" not in table.markdown(frame({"other_load": 0.09}))
+    markdown = table.markdown(frame({"other_load": 0.3, "bound_by": None}))
+    googlenet = cells(markdown)["googlenet"]
+    assert (googlenet["examples/sec"], googlenet["bound by"]) == ("1,234 ‡", "")
+    assert "more than 10 % of the CPU time" in markdown
+
+
 def test_failures_alone_are_still_a_table(make_spec, tmp_path):
     store, spec = RecordStore(tmp_path), make_spec()
     store.write(spec, record_of(spec, status=FAILED, error="no luck"))

@@ -1,0 +1,71 @@
+"""The speeds of a run: the reference workload, FLOPs, the loops, inference and the peak."""
+
+import torch
+
+from benchmarks.measurement import calibration, flops, inference, loop_timings
+from benchmarks.records.record import Speed
+from benchmarks.training import ddp
+from benchmarks.training.training import Training
+
+
+def reference_examples_per_sec(device: torch.device) -> float:
+    """Of the reference workload, summed over the ranks. A collective."""
+    return ddp.total(calibration.reference_examples_per_sec(device))
+
+
+def of_training_alone(training: Training, rate: float) -> tuple[Speed, float]:
+    """The speeds of a training with this rate, nothing timed, and its FLOPs an example."""
+    flops_per_example = flops.training_flops(training)
+    return Speed(examples_per_sec=rate, flops_per_sec=flops_per_example * rate), flops_per_example
+
+
+def measure(
+    training: Training,
+    reference_before: float,
+    rate: float,
+    fit_seconds: float,
+    from_slices: bool = False,
+) -> tuple[Speed, float]:
+    """The speeds of a training, and its FLOPs an example; changes the net. A collective.
+
+    Args:
+        training: has ended.
+        reference_before: examples/sec of the reference workload just before it.
+        rate: examples/sec of the training.
+        fit_seconds: of the training.
+        from_slices: the rate becomes that of the timed slices.
+    """
+    # First, as the reference was timed before the training.
+    after = reference_examples_per_sec(training.device)
+    reference = (reference_before + after) / 2
+    flops_per_example = flops.training_flops(training)
+    timings = loop_timings.measure(training, rate, fit_seconds)
+    inferences = inference.measure(training, loop_timings.slice_seconds(fit_seconds))
+    rate = timings.medians["loop"] if from_slices else rate
+    peak = calibration.peak_flops_per_sec(training.device, training.protocol.precision)
+    samples = timings.summary() | {"inference": loop_timings.summary(inferences.samples)}
+    speed = Speed(
+        examples_per_sec=rate,
+        examples_per_sec_q1=samples["loop"]["q1"],
+        examples_per_sec_q3=samples["loop"]["q3"],
+        step_examples_per_sec=timings.medians["step"],
+        loop_efficiency=timings.loop_efficiency,
+        bound_by=timings.bound_by,
+        textbook_examples_per_sec=timings.medians["textbook"],
+        data_examples_per_sec=timings.medians["data"],
+        inference_examples_per_sec=inferences.median,
+        inference_batch_size=inferences.batch_size,
+        reference_examples_per_sec=reference,
+        reference_drift=abs(after / reference_before - 1),
+        relative_speed=rate / reference,
+        flops_per_sec=flops_per_example * rate,
+        utilisation=flops_per_example * rate / ddp.total(peak),
+        samples=samples,
+    )
+    return speed, flops_per_example
+
+
+def estimated_seconds(seconds_a_step: float, fit_seconds: float) -> float:
+    """Roughly what `measure` takes."""
+    loops = loop_timings.estimated_seconds(seconds_a_step, fit_seconds)
+    return loops + 3 * calibration.SECONDS  # the reference workload, and the peak twice
