@@ -78,6 +78,7 @@ def test_a_sweep_waits_while_another_times_its_runs(make_spec, tmp_path, capsys)
     assert waiting.endswith(f"(process {os.getpid()}), waiting")
     assert started == "[1/1] lenet (seed 0) ..."
     assert other.acquire() is None  # the sweep has left it
+    other.release()
 
 
 def test_runs_that_are_not_timed_wait_for_nobody(tmp_path):
