@@ -24,12 +24,18 @@ FORESEEN = (UsageError, lit_models.ModelError, DataError)
 
 
 def list_models(args: Namespace) -> int:
+    _name_broken_files()
     for name in lit_models.names():
         entry = lit_models.entry(name)
         mark = "*" if entry.canonical else " "
         print(f"{mark} {name:18} {entry.task:14} from {entry.min_size:>2} px  {entry.summary}")
     print("\n* stands for its architecture in MODELS=all, on datasets for its task")
     return 0
+
+
+def _name_broken_files() -> None:
+    for line in lit_models.broken():
+        print(f"benchmarks: a file of nets is left out: {line}", file=sys.stderr)
 
 
 def describe(args: Namespace) -> int:
@@ -94,6 +100,7 @@ def run(args: Namespace) -> int:
     from benchmarks.report.rebuild import rebuild as rebuild_report
 
     config = args.config.resolved()
+    _name_broken_files()
     node_rank = rendezvous.node_rank(config.placement.num_nodes)
     if args.config.protocol is None:
         device = config.placement.device

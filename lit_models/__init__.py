@@ -8,6 +8,7 @@ from lit_models.analysis.effective_receptive_field import (
 from lit_models.analysis.receptive_field import ReceptiveField, receptive_field
 from lit_models.entries import CLASSIFICATION, SEGMENTATION, Entry, ModelError, Published
 from lit_models.registry import (
+    broken,
     build,
     canonical_names,
     check,
@@ -27,6 +28,7 @@ __all__ = [
     "ModelError",
     "Published",
     "ReceptiveField",
+    "broken",
     "build",
     "canonical_names",
     "check",

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
 from lit_models.entries import SEGMENTATION, Entry, ModelError, first_line, one_line
+from lit_models.mistakes import MISTAKES, explain, line_of
 from lit_models.variants import base
 
 # Torchvision's nets that have auxiliary classifiers by default
@@ -87,7 +88,15 @@ def check(entry: Entry, *, in_channels: int, num_classes: int, image_size: int) 
     name = entry.name
     # Registered nets need no weights for this; other nets may compute with theirs when built.
     with nullcontext() if entry.min_size is None else torch.device("meta"):
-        net = entry.builder(in_channels=in_channels, num_classes=num_classes, image_size=image_size)
+        try:
+            net = entry.builder(
+                in_channels=in_channels, num_classes=num_classes, image_size=image_size
+            )
+        except ModelError:
+            raise
+        except MISTAKES as error:
+            reason = f"{one_line(error)}, at {line_of(error)}"
+            raise ModelError(f"{name} cannot be built: {reason}") from error
     net = copy.deepcopy(net).to("meta")
     shape = (2, in_channels, image_size, image_size)
     sizes = (image_size, image_size) if entry.task == SEGMENTATION else ()
@@ -96,9 +105,9 @@ def check(entry: Entry, *, in_channels: int, num_classes: int, image_size: int) 
         try:
             with torch.no_grad():
                 output = net.train(training)(torch.empty(shape, device="meta"))
-        except (RuntimeError, ValueError, AssertionError) as error:
+        except MISTAKES as error:
             images = f"{in_channels} x {image_size} x {image_size}"
-            reason = one_line(error)
+            reason = explain(error) or one_line(error)
             if "meta" in reason:
                 reason += " (checked on the meta device; its tensors must be buffers)"
             raise ModelError(f"{name} cannot take images of {images}: {reason}") from error

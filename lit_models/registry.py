@@ -15,11 +15,13 @@ from torch import nn
 
 from lit_models import external, nets
 from lit_models.entries import CLASSIFICATION, Entry, ModelError, Published, first_line
+from lit_models.mistakes import import_problem
 from lit_models.variants import base, parse, variants
 
 ENTRY_POINTS = "cnn_benchmarks.models"
 
 _entries: dict[str, Entry] = {}
+_broken: dict[str, str] = {}  # by the name of the file
 
 
 def register(
@@ -75,13 +77,20 @@ def registered() -> dict[str, Entry]:
     """Every registered net by name: those of this package and of installed packages.
 
     A package adds its nets by an entry point in the group `cnn_benchmarks.models`. The entry point
-    names a module that registers them when imported.
+    names a module that registers them when imported. A file of this package that cannot be imported
+    is left out, see `broken`.
 
     Raises:
         ModelError: the module of an entry point cannot be imported.
     """
     for module in pkgutil.iter_modules(nets.__path__):
-        importlib.import_module(f"{nets.__name__}.{module.name}")
+        name = f"{nets.__name__}.{module.name}"
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            _broken[module.name] = import_problem(error)
+            for own in [each for each in _entries.values() if each.module == name]:
+                del _entries[own.name]
     for point in entry_points(group=ENTRY_POINTS):
         try:
             point.load()
@@ -91,6 +100,12 @@ def registered() -> dict[str, Entry]:
                 "fix or uninstall the package that provides them"
             ) from error
     return _entries
+
+
+def broken() -> list[str]:
+    """What is wrong with each file of nets that cannot be imported: a line with file and number."""
+    registered()
+    return list(_broken.values())
 
 
 def names(pattern: str = "*") -> list[str]:
@@ -175,16 +190,14 @@ def check_image_size(name: str, image_size: int) -> None:
 
 
 def check(name: str, *, in_channels: int, num_classes: int, image_size: int) -> None:
-    """Check a net of another library, or one with options, by building and running it on no device.
-
-    Registered nets without options are known to fit.
+    """Check a net by building and running it on no device.
 
     Raises:
         ModelError: it cannot be built, or does not fit the images or classes.
     """
-    own = entry(name)
-    if own.min_size is None or own.options:
-        external.check(own, in_channels=in_channels, num_classes=num_classes, image_size=image_size)
+    external.check(
+        entry(name), in_channels=in_channels, num_classes=num_classes, image_size=image_size
+    )
 
 
 def build(
@@ -212,4 +225,6 @@ def build(
 def _unknown(name: str) -> ModelError:
     close = get_close_matches(name, registered(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}? " if close else ""
-    return ModelError(f"unknown model {name!r}; {hint}`python -m benchmarks list` shows all")
+    causes = "".join(f"; {line}" for line in broken())
+    listed = "`python -m benchmarks list` shows all"
+    return ModelError(f"unknown model {name!r}; {hint}{listed}{causes}")

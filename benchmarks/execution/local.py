@@ -31,6 +31,7 @@ from benchmarks.training.callbacks.stop_signal import StoppedError
 from benchmarks.training.out_of_memory import is_out_of_memory
 from datamodules import DataError
 from lit_models import ModelError
+from lit_models.mistakes import explain
 
 
 class LocalExecutor:
@@ -180,8 +181,13 @@ def _run(sender: connection.Connection, spec: RunSpec, options: RunOptions, *arg
     except Exception as error:
         if not isinstance(error, DataError | ModelError) and not is_out_of_memory(error):
             traceback.print_exc(file=sys.stderr)
-        record = RunRecord.of(spec, status=FAILED, error=last_line(error))
+        record = RunRecord.of(spec, status=FAILED, error=_in_one_line(error))
     sender.send(record)
+
+
+def _in_one_line(error: Exception) -> str:
+    place = None if is_out_of_memory(error) else explain(error)
+    return f"{type(error).__name__}: {place}" if place else last_line(error)
 
 
 def last_line(error: BaseException) -> str:

@@ -52,7 +52,7 @@ def test_a_lost_worker_is_replaced_and_its_run_goes_on_to_the_bit(
 
     # A run that fails takes nothing with it, and says why.
     assert failed.status == FAILED
-    assert failed.error == "RuntimeError: a fault | of <this> net"
+    assert failed.error.startswith("RuntimeError: Broken.forward: a fault | of <this> net, at ")
     assert "in forward" in errors
 
     (reference,) = run_sweep(tmp_path / "local", specs=[fatal], threads=1)

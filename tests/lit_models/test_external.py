@@ -154,7 +154,7 @@ def test_arguments_a_library_refuses_are_left_out():
         ("no_such_package:net", "cannot be found: No module named 'no_such_package'"),
         ("users_nets:no_such_net", "has no attribute 'no_such_net'"),
         ("users_nets:__name__", "is not callable"),
-        ("users_nets:for_color", "cannot take images of 1 x 32 x 32: .*channel"),
+        ("users_nets:for_color", r"images of 1 x 32 x 32: .*\(N, 3, H, W\), not \(2, 1, 32, 32\)"),
         ("users_nets:of_maps", r"returns \(2, 4, 30, 30\) for two images, not logits \(2, 10\)"),
         ("users_nets:with_an_own_auxiliary", "returns tuple for two images"),
         ("users_nets:with_a_tensor", "its tensors must be buffers"),
