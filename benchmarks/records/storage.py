@@ -41,6 +41,8 @@ def open_folder(name: str) -> Path:
         folder.fs  # noqa: B018, the file system is opened on first use
     except (ImportError, ValueError) as error:
         raise UsageError(f"{name} cannot be opened: {error}") from None
+    if folder.protocol == "memory":
+        print(f"benchmarks: {name} is gone when this command ends: keep the output", file=sys.stderr)
     return Path(folder.path) if folder.protocol in ("file", "local") else folder
 
 

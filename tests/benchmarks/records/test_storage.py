@@ -31,10 +31,11 @@ def url():
     return storage.open_folder(f"memory://{uuid.uuid4().hex}/results")
 
 
-def test_a_name_is_a_folder_or_a_url():
+def test_a_name_is_a_folder_or_a_url(capsys):
     assert storage.open_folder("some/results") == Path("some/results")
     assert storage.open_folder("file:///some/results") == Path("/some/results")
     assert str(storage.open_folder("memory://some/results")) == "memory://some/results"
+    assert "memory://some/results is gone when this command ends" in capsys.readouterr().err
 
 
 def test_a_tilde_is_the_home_folder(monkeypatch, capsys):
