@@ -57,6 +57,7 @@ def follow(specs: list[RunSpec], results: RecordStore, executor: Executor) -> li
             executor.start(spec, results.checkpoint(spec))
             while not (outcomes := list(executor.wait(_TICK))):
                 continue
+            executor.kill()  # nothing runs any more: gives the machine back until the next run
             for _, record in outcomes:
                 if record is not None:
                     print(f"{spec.title}: {record.error or record.status}", flush=True)
