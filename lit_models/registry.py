@@ -195,6 +195,7 @@ def check(name: str, *, in_channels: int, num_classes: int, image_size: int) -> 
     Raises:
         ModelError: it cannot be built, or does not fit the images or classes.
     """
+    check_image_size(name, image_size)
     external.check(
         entry(name), in_channels=in_channels, num_classes=num_classes, image_size=image_size
     )
