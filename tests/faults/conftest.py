@@ -13,8 +13,10 @@ from benchmarks import cli
 from benchmarks.execution import local
 from benchmarks.execution.sweep import sweep
 from benchmarks.planning.plan import RunOptions, plan
+from benchmarks.records.artifacts import read_predictions, run_name, weights_path
 from benchmarks.records.record import OK, RunRecord
 from benchmarks.records.store import RecordStore, load
+from benchmarks.training import weights
 from lit_models import registry
 from tests.conftest import ROOT
 from tests.faults import saboteur
@@ -113,6 +115,12 @@ def check(specs, reference):
         records = load(folder)
         assert [record.status for record in records] == [OK] * len(specs)
         assert {record.setup.seed: numbers(record) for record in records} == reference
+        for record in records:
+            digest = record.scores.predictions_digest
+            assert read_predictions(folder, record).digest == digest
+            home = Path(getattr(folder, "path", folder))  # of a file: URL
+            file = home / "runs" / f"{run_name(record.setup)}.json"
+            weights.load(weights_path(file), record.scores.weights_digest)
         assert not list(results.rglob("*.part"))
         assert not list(results.rglob("*.ckpt"))
         return records

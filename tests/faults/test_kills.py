@@ -18,6 +18,7 @@ EPOCH_END = "lit_models.classifier:LitClassifier.on_train_epoch_end"
 TEST_STEP = "lit_models.classifier:LitClassifier.test_step"
 UPDATE = "torch.optim:AdamW.step"
 SAVE = "benchmarks.training.checkpoint_file:write_atomic"
+WEIGHTS = "benchmarks.training.weights:save_model"
 SEND = "multiprocessing.connection:Connection.send"
 
 EVERY_STEP, EVERY_EPOCH = 0.0, 1e9
@@ -28,6 +29,7 @@ FEW = [
     (Fault(STEP, 8), EVERY_EPOCH),
     (Fault(SAVE, 7, action="tear"), EVERY_STEP),
     (Fault(TEST_STEP, 2), EVERY_EPOCH),
+    (Fault(WEIGHTS, after=True), EVERY_EPOCH),
 ]
 MANY = [
     (Fault("benchmarks.run:initialise"), EVERY_STEP),
@@ -39,6 +41,8 @@ MANY = [
     *((Fault(EPOCH_END, nth), EVERY_EPOCH) for nth in (1, 2, 3)),
     *((Fault(EPOCH_END, nth, after=True), EVERY_EPOCH) for nth in (1, 2, 3)),
     (Fault(TEST_STEP, 1), EVERY_EPOCH),
+    (Fault(WEIGHTS), EVERY_EPOCH),
+    (Fault("benchmarks.training.weights:save", after=True), EVERY_EPOCH),
     (Fault(TEST_STEP, 3, after=True), EVERY_EPOCH),
     (Fault("benchmarks.measurement.loop_timings:measure"), EVERY_EPOCH),
     (Fault("benchmarks.measurement.flops:training_flops"), EVERY_EPOCH),
@@ -151,6 +155,8 @@ def test_the_whole_sweep_killed_at_a_random_time(command, check, tmp_path, count
         ),  # the first is the identity
         Fault("benchmarks.records.store:write_atomic", 2, after=True),
         Fault("benchmarks.records.store:write_atomic", 3),
+        Fault("benchmarks.records.artifacts:write_atomic", 1, action="tear"),
+        Fault("benchmarks.records.artifacts:write_atomic", 2, after=True),
         Fault("benchmarks.report.rebuild:write_atomic", 2, action="tear"),
     ],
     ids=str,

@@ -43,10 +43,12 @@ def test_a_lost_worker_is_replaced_and_its_run_goes_on_to_the_bit(
     fatal, broken = (
         dataclasses.replace(specs[0], model=f"{NETS}:{net}") for net in ("fatal", "broken")
     )
-    failed, record = sorted(ray_sweep([fatal, broken], tmp_path / "ray"), key=lambda r: r.model)
+    failed, record = sorted(
+        ray_sweep([fatal, broken], tmp_path / "ray"), key=lambda r: r.setup.model
+    )
     errors = capfd.readouterr().err
     assert (tmp_path / "killed").exists()
-    assert "fatal (seed 0) goes on elsewhere: The worker died" in errors
+    assert "fatal (seed 0) resumes elsewhere: The worker died" in errors
     assert (record.status, record.resources.resumed) == (OK, 1)
     assert not list(tmp_path.rglob("*.part"))
 
