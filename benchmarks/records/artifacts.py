@@ -1,8 +1,7 @@
 """What a run leaves beside its record: its predictions, and where its weights lie.
 
-`predictions/<run>.npz` holds, for each evaluated image in the dataset's order, the predicted class
-and its confidence; for segmentation the confusion matrix of all pixels. The true classes are the
-same for all runs of a comparison and lie there once, in `predictions/labels-<digest>.npz`.
+`predictions/<run>.npz` holds, for each evaluated image in the dataset's order, the predicted class,
+its confidence and the true class; for segmentation the confusion matrix of all pixels.
 """
 
 import hashlib
@@ -105,21 +104,19 @@ def weights_path(record_or_checkpoint: Path) -> Path:
 
 
 def write_predictions(folder: Path, name: str, predictions: Predictions) -> None:
-    """Write the predictions of a run, and the labels unless they are there.
+    """Write the predictions of a run.
 
     Args:
         folder: of the comparison.
         name: of the run's files.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: the file cannot be written.
     """
-    labels = predictions.labels
-    if labels is not None:
-        path = _labels_path(folder, labels.digest)
-        if not path.exists():
-            write_atomic(path, _npz(labels._arrays))
-    write_atomic(folder / "predictions" / f"{name}.npz", _npz(predictions._arrays))
+    arrays = predictions._arrays | (predictions.labels._arrays if predictions.labels else {})
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomic(predictions_path(folder, name), buffer.getvalue())
 
 
 def read_predictions(folder: Path, record: "RunRecord") -> Predictions | None:
@@ -130,39 +127,28 @@ def read_predictions(folder: Path, record: "RunRecord") -> Predictions | None:
     scores = record.scores
     if scores.predictions_digest is None:
         return None
-    labels = None
-    if scores.labels_digest is not None:
-        arrays = _read(_labels_path(folder, scores.labels_digest), scores.labels_digest)
-        if arrays is None:
-            return None
-        labels = Labels(arrays["labels"], tuple(map(str, arrays["classes"])))
-    path = folder / "predictions" / f"{run_name(record.setup)}.npz"
-    arrays = _read(path, scores.predictions_digest)
-    return None if arrays is None else Predictions(**arrays, labels=labels)
-
-
-def _labels_path(folder: Path, digest: str) -> Path:
-    return folder / "predictions" / f"labels-{digest}.npz"
-
-
-def _npz(arrays: dict[str, ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
-def _read(path: Path, digest: str) -> dict[str, ndarray] | None:
+    path = predictions_path(folder, run_name(record.setup))
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
-        if _digest({n: a for n, a in arrays.items() if n != "classes"}) != digest:
+        labels = None
+        if scores.labels_digest is not None:
+            labels = Labels(arrays.pop("labels"), tuple(map(str, arrays.pop("classes"))))
+        predictions = Predictions(**arrays, labels=labels)
+        digests = predictions.digest, labels.digest if labels else None
+        if digests != (scores.predictions_digest, scores.labels_digest):
             raise ValueError("its content is not that of the record")
-        return arrays
+        return predictions
     except OSError as error:
         print(f"benchmarks: {path} cannot be read: {reason(error)}", file=sys.stderr)
     except Exception as error:  # zipfile and numpy have many for a damaged archive
         quarantine(path, error)
     return None
+
+
+def predictions_path(folder: Path, name: str) -> Path:
+    """The file of the predictions of a run, by the folder of the comparison and `run_name`."""
+    return folder / "predictions" / f"{name}.npz"
 
 
 def _digest(arrays: dict[str, ndarray]) -> str:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from filelock import BaseFileLock
 
 from benchmarks.planning.fingerprint import digest
-from benchmarks.records.artifacts import run_name, run_stem, weights_path, write_predictions
+from benchmarks.records.artifacts import (
+    predictions_path,
+    run_name,
+    run_stem,
+    weights_path,
+    write_predictions,
+)
 from benchmarks.records.record import DIVERGED, OK, NewerSchemaError, RunRecord
 from benchmarks.records.storage import lock, quarantine, reason, scratch, write_atomic
 
@@ -70,7 +76,9 @@ class RecordStore:
     def tidy(self, spec: "RunSpec", record: RunRecord) -> None:
         """Remove what a run with this record no longer needs, also after its writer was killed."""
         path, checkpoint = self.path(spec), self.checkpoint(spec)
-        unneeded = [*scratch(path), *scratch(checkpoint), *scratch(weights_path(path))]
+        predictions = predictions_path(self.root / spec.folder, run_name(spec))
+        files = (path, checkpoint, predictions, weights_path(path))
+        unneeded = [part for file in files for part in scratch(file)]
         if record.status in (OK, DIVERGED):
             unneeded.append(checkpoint)
         for file in unneeded:

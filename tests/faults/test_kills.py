@@ -155,8 +155,8 @@ def test_the_whole_sweep_killed_at_a_random_time(command, check, tmp_path, count
         ),  # the first is the identity
         Fault("benchmarks.records.store:write_atomic", 2, after=True),
         Fault("benchmarks.records.store:write_atomic", 3),
-        Fault("benchmarks.records.artifacts:write_atomic", 1, action="tear"),
-        Fault("benchmarks.records.artifacts:write_atomic", 2, after=True),
+        Fault("benchmarks.records.artifacts:write_atomic", action="tear"),
+        Fault("benchmarks.records.artifacts:write_atomic", after=True),
         Fault("benchmarks.report.rebuild:write_atomic", 2, action="tear"),
     ],
     ids=str,
