@@ -82,16 +82,26 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
             for column in ("test_accuracy", "validation_accuracy")
         },
         "mean IoU": _mean(mean_iou, 3),
-        "examples/sec": _mean(timed["examples_per_sec"], 0, rough),
+        "examples/sec": _rate(timed, rough),
         "speed-up": _mean(speed_up, 2),
         "scaling efficiency": _mean(speed_up / (timed["devices"] * timed["num_nodes"]), 2),
         "relative speed": None if any(signs) else _mean(timed["relative_speed"], 3),
         "loop efficiency": _mean(done["loop_efficiency"], 2),
         "bound by": " / ".join(done["bound_by"].dropna().unique()) or None,
+        "memory MiB": _mean(pd.Series([done["peak_memory_mb"].max()]), 0),
         "seconds": _mean(timed["fit_seconds"], 0),
         "total seconds": _mean(timed["total_seconds"], 0),
         "_score": mean_iou.fillna(accuracy).mean(),
     }
+
+
+def _rate(timed: pd.DataFrame, mark: str) -> str | None:
+    """Examples/sec ± half the range of the timed rounds, from lower to upper quartile."""
+    rates = timed["examples_per_sec"].dropna()
+    if rates.empty:
+        return None
+    half = (timed["examples_per_sec_q3"].max() - timed["examples_per_sec_q1"].min()) / 2
+    return f"{rates.mean():,.0f}" + ("" if pd.isna(half) else f" ± {half:,.0f}") + mark
 
 
 def _speed_up(done: pd.DataFrame, current: pd.DataFrame) -> pd.Series:

@@ -23,6 +23,9 @@ MEASURED = {
     "train_accuracy": 0.8,
     "test_accuracy": 0.75,
     "examples_per_sec": 1_234.5,
+    "examples_per_sec_q1": 1_100.0,
+    "examples_per_sec_q3": 1_400.0,
+    "peak_memory_mb": 98.7,
     "relative_speed": 0.1234,
     "reference_drift": 0.01,
     "loop_efficiency": 0.987,
@@ -81,7 +84,8 @@ def test_the_table_has_a_row_a_model_best_first():
         "loss": "0.500",
         "train accuracy": "0.800",
         "test accuracy": "0.900",
-        "examples/sec": "1,234",
+        "examples/sec": "1,234 ± 150",
+        "memory MiB": "99",
         "relative speed": "0.123",
         "loop efficiency": "0.99",
         "bound by": "net",
@@ -174,7 +178,7 @@ def test_rows_of_other_conditions_are_marked_and_not_compared(other, words):
     markdown = table.markdown(frame(other))
     rows = cells(markdown)
     assert rows["googlenet ¹"]["relative speed"] == ""
-    assert rows["googlenet ¹"]["examples/sec"] == "1,234"
+    assert rows["googlenet ¹"]["examples/sec"] == "1,234 ± 150"
     assert rows["resnet18"]["relative speed"] == "0.123"
     assert f"¹: measured with {words}." in markdown
     assert "commit: abc;" in markdown
@@ -224,8 +228,8 @@ def test_rough_speeds_and_micro_batches_are_marked():
     assert "†" not in table.markdown(frame())
     markdown = table.markdown(frame({"reference_drift": 0.06, "micro_batches": 4}))
     rows = cells(markdown)
-    assert rows["googlenet"]["examples/sec"] == "1,234 †"
-    assert rows["lenet"]["examples/sec"].startswith("1,234 ±")
+    assert rows["googlenet"]["examples/sec"] == "1,234 ± 150 †"
+    assert rows["lenet"]["examples/sec"] == "1,234 ± 150"
     assert "faster or slower by more than 5 %" in markdown
     assert "googlenet (seed 0) did not fit in memory" in markdown
     assert "4 micro-batches" in markdown
