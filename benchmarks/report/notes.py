@@ -17,8 +17,8 @@ training examples a second of the whole training loop, without warm-up and evalu
 the range of its timed rounds, from the lowest lower to the highest upper quartile. Relative \
 speed: examples/sec over that of a reference workload timed just before and after the training. \
 Loop efficiency: examples/sec over that of a bare PyTorch loop on one resident batch, timed in \
-turns. Bound by: what takes most of the loop's time, net, data or framework. Memory: the peak of the training. MACs: multiply-adds \
-of convolutions and matrix products for one image. Seconds: the training from start to end. Total \
+turns. Bound by: what takes most of the loop's time, net, data or framework. Memory: the peak of \
+the training. MACs: multiply-adds of convolutions and matrix products for one image. Seconds: the training from start to end. Total \
 seconds: the run from start to end, with imports, test and timing of loops."""
 
 _OF_MASKS = """\
