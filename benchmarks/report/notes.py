@@ -18,8 +18,9 @@ the range of its timed rounds, from the lowest lower to the highest upper quarti
 speed: examples/sec over that of a reference workload timed just before and after the training. \
 Loop efficiency: examples/sec over that of a bare PyTorch loop on one resident batch, timed in \
 turns. Bound by: what takes most of the loop's time, net, data or framework. Memory: the peak of \
-the training. MACs: multiply-adds of convolutions and matrix products for one image. Seconds: the training from start to end. Total \
-seconds: the run from start to end, with imports, test and timing of loops."""
+the training. MACs: multiply-adds of convolutions and matrix products for one image. Seconds: the \
+training from start to end. Total seconds: the run from start to end, with imports, test and \
+timing of loops."""
 
 _OF_MASKS = """\
 Pixel accuracy: over all pixels, background included. Mean IoU: the intersection over union of a \
