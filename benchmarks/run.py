@@ -16,6 +16,7 @@ import datamodules
 import lit_models
 from benchmarks.machine import environment, process_settings
 from benchmarks.measurement import loops, speed
+from benchmarks.measurement.flops import TrainingFlops
 from benchmarks.planning.plan import RunOptions, RunSpec, data_digest
 from benchmarks.planning.sweep_config import DDP
 from benchmarks.records.artifacts import Predictions, weights_path
@@ -170,9 +171,7 @@ class _Run:
             )
             callbacks += [stop, saving]
         history, scores, predictions = self._fit_and_test(training, saved, callbacks)
-        speeds, flops_per_example = self._time(
-            training, clock.examples_per_sec, timer.seconds, load
-        )
+        speeds, flops = self._time(training, clock.examples_per_sec, timer.seconds, load)
         examples = len(data.train_batches.labels)
         # A run that was stopped after its last step takes no step when it resumes.
         first_step_at = clock.first_step_at
@@ -181,7 +180,11 @@ class _Run:
             self.spec,
             setup={"train_examples": examples, "data_source": self.dataset.source},
             scores=scores,
-            cost=replace(cost, train_flops=flops_per_example * examples * protocol.epochs),
+            cost=replace(
+                cost,
+                train_flops=flops.per_example * examples * protocol.epochs,
+                uncounted=", ".join(flops.uncounted) or cost.uncounted,
+            ),
             speed=speeds,
             resources=Resources(
                 peak_memory_mb=memory.mb,
@@ -242,7 +245,10 @@ class _Run:
             options=partial(ddp.trainer_options, spec),
         )
         compile_seconds = compile_net(training) if protocol.compile else None
-        return training, Cost(parameters=cost.parameters, macs=cost.macs), compile_seconds
+        counted = Cost(
+            parameters=cost.parameters, macs=cost.macs, uncounted=", ".join(cost.uncounted) or None
+        )
+        return training, counted, compile_seconds
 
     def _fit_and_test(
         self, training: Training, saved: dict[str, Any] | None, callbacks: list[Callback]
@@ -291,24 +297,24 @@ class _Run:
         fit_seconds: float,
         load: OtherLoad,
         from_slices: bool = False,
-    ) -> tuple[Speed, float]:
-        """The speeds of a training with this rate, and its FLOPs an example; changes the net.
+    ) -> tuple[Speed, TrainingFlops]:
+        """The speeds of a training with this rate, and its FLOPs; changes the net.
 
         `from_slices`: the rate is that of the timed slices, not of the training.
         """
         with load.counted():
             if self.reference is None:
-                found, flops_per_example = speed.of_training_alone(training, rate)
+                found, flops = speed.of_training_alone(training, rate)
             else:
                 seconds_a_step = self.spec.protocol.batch_size / rate
                 seconds_left = speed.estimated_seconds(seconds_a_step, fit_seconds)
                 self.report(Stage(TIMING, seconds_left, done=1.0))
-                found, flops_per_example = speed.measure(
+                found, flops = speed.measure(
                     training, self.reference, rate, fit_seconds, from_slices
                 )
                 found = replace(found, inputs=self.spec.timing_inputs(self.options))
         # Several runs at a time would count as the load of others.
-        return found.beside(load.fraction if self.options.jobs == 1 else None), flops_per_example
+        return found.beside(load.fraction if self.options.jobs == 1 else None), flops
 
     def _seconds_after(self, seconds_a_step: float, steps: int) -> float:
         """Roughly the seconds from the end of the training to the record."""

@@ -214,7 +214,7 @@ def _call(
         try:
             return make(**shape, **options)
         except TypeError as error:
-            refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            refused = re.search(r"unexpected keyword argument\S* \[?'(\w+)'", str(error))
             if refused is not None and refused[1] in shape:
                 del shape[refused[1]]
             elif (trace := error.__traceback__) is None or trace.tb_next is None:  # not entered

@@ -2,7 +2,8 @@
 
 import torch
 
-from benchmarks.measurement import calibration, flops, inference, loop_timings
+from benchmarks.measurement import calibration, inference, loop_timings
+from benchmarks.measurement.flops import TrainingFlops, training_flops
 from benchmarks.records.record import Speed
 from benchmarks.training import ddp
 from benchmarks.training.training import Training
@@ -13,10 +14,10 @@ def reference_examples_per_sec(device: torch.device) -> float:
     return ddp.total(calibration.reference_examples_per_sec(device))
 
 
-def of_training_alone(training: Training, rate: float) -> tuple[Speed, float]:
-    """The speeds of a training with this rate, nothing timed, and its FLOPs an example."""
-    flops_per_example = flops.training_flops(training)
-    return Speed(examples_per_sec=rate, flops_per_sec=flops_per_example * rate), flops_per_example
+def of_training_alone(training: Training, rate: float) -> tuple[Speed, TrainingFlops]:
+    """The speeds of a training with this rate, nothing timed, and its FLOPs."""
+    flops = training_flops(training)
+    return Speed(examples_per_sec=rate, flops_per_sec=flops.per_example * rate), flops
 
 
 def measure(
@@ -25,8 +26,8 @@ def measure(
     rate: float,
     fit_seconds: float,
     from_slices: bool = False,
-) -> tuple[Speed, float]:
-    """The speeds of a training, and its FLOPs an example; changes the net. A collective.
+) -> tuple[Speed, TrainingFlops]:
+    """The speeds of a training, and its FLOPs; changes the net. A collective.
 
     Args:
         training: has ended.
@@ -38,7 +39,7 @@ def measure(
     # First, as the reference was timed before the training.
     after = reference_examples_per_sec(training.device)
     reference = (reference_before + after) / 2
-    flops_per_example = flops.training_flops(training)
+    flops = training_flops(training)
     timings = loop_timings.measure(training, rate, fit_seconds)
     inferences = inference.measure(training, loop_timings.slice_seconds(fit_seconds))
     rate = timings.medians["loop"] if from_slices else rate
@@ -58,11 +59,11 @@ def measure(
         reference_examples_per_sec=reference,
         reference_drift=abs(after / reference_before - 1),
         relative_speed=rate / reference,
-        flops_per_sec=flops_per_example * rate,
-        utilisation=flops_per_example * rate / ddp.total(peak),
+        flops_per_sec=flops.per_example * rate,
+        utilisation=flops.per_example * rate / ddp.total(peak),
         samples=samples,
     )
-    return speed, flops_per_example
+    return speed, flops
 
 
 def estimated_seconds(seconds_a_step: float, fit_seconds: float) -> float:

@@ -97,6 +97,9 @@ class Cost:
     parameters: int | None = _field("trainable numbers")
     macs: int | None = _field("multiply-adds of convolutions and matrix products for one image")
     train_flops: float | None = _field("FLOPs of the whole training, counted on a real step")
+    uncounted: str | None = _field(
+        "operations that macs and train_flops omit; if any, these are at least so many"
+    )
 
 
 # Of `other_load`: a run with more had company, and what bounds its speed is not said.

@@ -42,7 +42,9 @@ def open_folder(name: str) -> Path:
     except (ImportError, ValueError) as error:
         raise UsageError(f"{name} cannot be opened: {error}") from None
     if folder.protocol == "memory":
-        print(f"benchmarks: {name} is gone when this command ends: keep the output", file=sys.stderr)
+        print(
+            f"benchmarks: {name} is gone when this command ends: keep the output", file=sys.stderr
+        )
     return Path(folder.path) if folder.protocol in ("file", "local") else folder
 
 

@@ -145,8 +145,16 @@ def _warnings(runs: pd.DataFrame, left_out: int) -> Iterator[str]:
     for row in runs[runs["resumed"] > 0].itertuples():
         times = "once" if row.resumed == 1 else f"{row.resumed:.0f} times"
         yield f"{escape(row.label)} (seed {row.seed}) was resumed {times}."
+    if operations := uncounted(runs):
+        yield f"≥: at least so many; {escape(operations)} cannot be counted."
     if left_out:
         yield f"{left_out} older runs in `results.csv` are not in this table."
+
+
+def uncounted(runs: pd.DataFrame) -> str:
+    """The operations that the MACs and FLOPs of any run omit, by commas."""
+    names = runs["uncounted"].dropna() if "uncounted" in runs else []  # older CSV files lack it
+    return ", ".join(sorted({name for text in names for name in text.split(", ")}))
 
 
 def _of_marks(runs: pd.DataFrame) -> Iterator[str]:

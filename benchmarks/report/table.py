@@ -74,7 +74,7 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
         **knob,
         "devices": devices,
         "parameters": f"{done['parameters'].iloc[0]:,.0f}",
-        "MACs": f"{done['macs'].iloc[0]:,.0f}",
+        "MACs": ("≥ " if notes.uncounted(done) else "") + f"{done['macs'].iloc[0]:,.0f}",
         "loss": _mean(done["loss"], 3),
         in_words("train_accuracy", done): _mean(done["train_accuracy"], 3),
         **{

@@ -1,25 +1,29 @@
 """Cost of a net: parameters, multiply-adds and training memory, in total and by layer."""
 
-import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+
+from lit_models.analysis.counting import counting
+from lit_models.analysis.layers import layers_of
+from lit_models.dry_run import Forward, dry_run
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """Cost of one call of a module without children.
+    """Cost of a layer: a module without children, or without others than parametrisations.
 
-    `output_shape` omits the batch; `macs` are multiply-adds per example. `kernel_size` and `stride`
-    are (height, width), None for a layer without a window.
+    `calls` is how often a forward pass calls the layer. `output_shape`, of the last call, omits the
+    batch; `macs` and `activations`, the number of output values, are those of all calls for one
+    example. `parameters` omits those that an earlier layer shares. `kernel_size` and `stride` are
+    (height, width), None for a layer without a window.
     """
 
     name: str
@@ -29,86 +33,102 @@ class LayerCost:
     stride: tuple[int, ...] | None
     parameters: int
     macs: int
-
-    @property
-    def activations(self) -> int:
-        """Number of output values for one example."""
-        return math.prod(self.output_shape)
+    activations: int
+    calls: int = 1
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Totals of a net for one example, and its layers in the order of the forward pass.
+    """Totals of a net for one example, and its layers in the order of their first calls.
 
     `macs` counts the multiply-adds of convolutions, linear layers and other matrix products,
     including functional calls; it omits biases, normalisation, pooling and activations. FLOPs are
-    twice the MACs.
+    twice the MACs. `uncounted` names the operations that multiply and cannot be counted: if there
+    are any, `macs` is at least what it says.
     """
 
     parameters: int
     macs: int
     layers: tuple[LayerCost, ...]
+    uncounted: tuple[str, ...] = ()
 
 
 def cost(module: nn.Module, image_size: int, in_channels: int = 1) -> Cost:
     """Count parameters and MACs of `module` for one image (in_channels, image_size, image_size).
 
-    Runs on the meta device, without arithmetic, and leaves `module` unchanged.
+    Runs without arithmetic where the net permits it, and leaves `module` unchanged.
     """
-    net = copy.deepcopy(module).to("meta").eval()
-    counter = FlopCounterMode(display=False)
-    layers: list[LayerCost] = []
-    flops_before: dict[nn.Module, int] = {}
+    names = layers_of(module)
 
-    def before(layer: nn.Module, args: tuple) -> None:
-        flops_before[layer] = counter.get_total_flops()
+    def count(forward: Forward) -> Cost:
+        layers: dict[nn.Module, LayerCost] = {}
+        flops_before: dict[nn.Module, int] = {}
+        seen: set[nn.Parameter] = set()
 
-    def after(layer: nn.Module, args: tuple, output: Any) -> None:
-        first, *_ = tree_leaves(output)  # recurrent layers return several tensors
-        layers.append(
-            LayerCost(
-                name=layer_names[layer],
+        def before(layer: nn.Module, args: tuple) -> None:
+            flops_before[layer] = counted.flops
+
+        def after(layer: nn.Module, args: tuple, output: Any) -> None:
+            macs = (counted.flops - flops_before[layer]) // 2
+            first, *_ = tree_leaves(output)  # recurrent layers return several tensors
+            shape = tuple(first.shape[1:]) if isinstance(first, Tensor) else ()
+            if layer in layers:
+                row = layers[layer]
+                layers[layer] = replace(
+                    row,
+                    output_shape=shape,
+                    macs=row.macs + macs,
+                    activations=row.activations + math.prod(shape),
+                    calls=row.calls + 1,
+                )
+                return
+            own = [p for p in parameters[layer] if p not in seen]
+            seen.update(own)
+            layers[layer] = LayerCost(
+                name=names[layer],
                 kind=type(layer).__name__,
-                output_shape=tuple(first.shape[1:]),
+                output_shape=shape,
                 kernel_size=_pair(getattr(layer, "kernel_size", None)),
                 stride=_pair(getattr(layer, "stride", None)),
-                parameters=sum(p.numel() for p in layer.parameters()),
-                macs=(counter.get_total_flops() - flops_before[layer]) // 2,
+                parameters=sum(p.numel() for p in own),
+                macs=macs,
+                activations=math.prod(shape),
             )
-        )
 
-    layer_names = {layer: name for name, layer in net.named_modules() if not [*layer.children()]}
-    for layer in layer_names:
-        layer.register_forward_pre_hook(before)
-        layer.register_forward_hook(after)
-    with counter, torch.no_grad():
-        net(torch.empty(1, in_channels, image_size, image_size, device="meta"))
-    return Cost(
-        parameters=sum(p.numel() for p in module.parameters()),
-        macs=counter.get_total_flops() // 2,
-        layers=tuple(layers),
-    )
+        for layer in names:
+            layer.register_forward_pre_hook(before)
+            layer.register_forward_hook(after)
+        with counting() as counted, torch.no_grad():
+            forward(forward.images(1))
+        total = sum(p.numel() for p in module_parameters)
+        return Cost(total, counted.flops // 2, tuple(layers.values()), counted.uncounted)
+
+    # A dry run may exchange the parameters.
+    parameters = {layer: [*layer.parameters()] for layer in names}
+    module_parameters = [*module.parameters()]
+    return dry_run(module, (in_channels, image_size, image_size), count)
 
 
 def training_memory(module: nn.Module, image_size: int, in_channels: int = 1) -> int:
     """Bytes per example that training keeps between the forward and the backward pass.
 
-    Counts each storage that autograd saves once, without parameters and buffers. Runs on the meta
-    device, for float32 images (in_channels, image_size, image_size).
+    Counts each storage that autograd saves once, without parameters and buffers, for float32 images
+    (in_channels, image_size, image_size). Runs as `cost` does.
     """
-    net = copy.deepcopy(module).to("meta").train()
 
-    def saved(batch: int) -> int:
-        images = torch.empty(batch, in_channels, image_size, image_size, device="meta")
-        with _saved_storages() as storages:
-            output = net(images)
-        for tensor in (*net.parameters(), *net.buffers()):
-            storages.pop(StorageWeakRef(tensor.untyped_storage()), None)
-        del output  # kept the storages alive: a freed one's identity can be reused
-        return sum(storages.values())
+    def measure(forward: Forward) -> int:
+        def saved(batch: int) -> int:
+            with _saved_storages() as storages:
+                output = forward(forward.images(batch))
+            for tensor in forward.weights.values():
+                storages.pop(StorageWeakRef(tensor.untyped_storage()), None)
+            del output  # kept the storages alive: a freed one's identity can be reused
+            return sum(storages.values())
 
-    # The difference excludes memory that does not grow with the batch, such as its statistics.
-    return (saved(4) - saved(2)) // 2
+        # The difference excludes memory that does not grow with the batch, such as its statistics.
+        return (saved(4) - saved(2)) // 2
+
+    return dry_run(module, (in_channels, image_size, image_size), measure, training=True)
 
 
 @contextmanager
@@ -125,7 +145,8 @@ def _saved_storages() -> Iterator[dict[StorageWeakRef, int]]:
         yield sizes
 
 
-def _pair(value: int | tuple[int, ...] | None) -> tuple[int, ...] | None:
-    if value is None or isinstance(value, tuple):
-        return value
-    return (value, value)
+def _pair(value: Any) -> tuple[int, ...] | None:
+    """An attribute of a layer as (height, width); None if it is no size."""
+    if isinstance(value, int):
+        return (value, value)
+    return tuple(value) if isinstance(value, list | tuple) else None

@@ -4,7 +4,6 @@ W. Luo, Y. Li, R. Urtasun, R. Zemel, "Understanding the Effective Receptive Fiel
 Convolutional Neural Networks", 2016, 2: the gradient of the central unit with respect to the input.
 """
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from lit_models.analysis.receptive_field import LayerField, trace
+from lit_models.dry_run import untouched
 from lit_models.entries import ModelError
 
 
@@ -61,8 +61,8 @@ def effective_receptive_field(
     Raises:
         ModelError: no such layer, its output is not a map, or no gradient reaches the image.
     """
-    net = copy.deepcopy(module).eval().requires_grad_(False)
-    rows = trace(net, images.shape[-1], images.shape[1], lambda layer: True).layers
+    names = {part: name for name, part in module.named_modules()}
+    rows = trace(module, images.shape[-1], images.shape[1], names).layers
     maps = [(row, row.axes) for row in rows if row.axes and layer in (None, row.name)]
     if not maps:
         what = "module" if layer is None else f"layer {layer!r}"
@@ -76,14 +76,15 @@ def effective_receptive_field(
         position[:] = (size // 2 for size in output.shape[-2:])
         units.append(output[..., position[0], position[1]].sum())
 
-    net.get_submodule(field.name).register_forward_hook(after)
     weights = torch.zeros(images.shape[-2:], dtype=torch.float64)
-    for batch in images.split(batch_size):
-        batch = batch.detach().clone().requires_grad_()
-        net(batch)
-        (gradient,) = torch.autograd.grad(units[-1], batch)
-        units.clear()
-        weights += gradient.abs().double().sum((0, 1)).cpu()
+    with untouched(module):
+        module.eval().get_submodule(field.name).register_forward_hook(after)
+        for batch in images.split(batch_size):
+            batch = batch.detach().clone().requires_grad_()
+            module(batch)
+            (gradient,) = torch.autograd.grad(units[-1], batch)
+            units.clear()
+            weights += gradient.abs().double().sum((0, 1)).cpu()
     if not weights.sum() > 0:
         raise ModelError(f"no gradient of layer {field.name!r} reaches the image")
     box = (*height.bounds(position[0]), *width.bounds(position[1]))

@@ -1,6 +1,5 @@
 """Summaries of models, without training: a card of one model, and a table that compares all."""
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 
 import pandas as pd
@@ -32,12 +31,13 @@ def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> s
     with nullcontext() if entry.min_size is None else torch.device("meta"):
         net = lit_models.build(name, num_classes=num_classes, **shape)
     cost = lit_models.cost(net, **shape)
-    fields: Sequence[Field | None]
+    fields: dict[str, Field] = {}
     try:
         net_field = lit_models.receptive_field(net, **shape)
-        fields, seen = net_field.layers, f"{_size(net_field)}, {_text(net_field.jump)} px apart"
+        fields = {layer.name: layer for layer in net_field.layers}  # of the last call of each
+        seen = f"{_size(net_field)}, {_text(net_field.jump)} px apart"
     except TracingError as error:
-        fields, seen = [None] * len(cost.layers), f"not known: {error}"
+        seen = f"not known: {error}"
     memory = training_memory(net, **shape) / 2**20
     image = f"{in_channels} x {image_size} x {image_size}"
     facts = {
@@ -48,6 +48,8 @@ def card(name: str, *, image_size: int, in_channels: int, num_classes: int) -> s
         "options": ", ".join(options.takes(entry)) or "none",
         "published figures": fidelity(entry),
     }
+    if cost.uncounted:
+        facts["MACs"] = f"at least {cost.macs:,}; not counted: {', '.join(cost.uncounted)}"
     lines = "\n".join(f"{label}: {fact}" for label, fact in facts.items())
     table = _layer_table(cost, fields)
     return f"{entry.name}: {entry.summary}\n\n{entry.reference}\n\n{table}\n\n{lines}"
@@ -121,8 +123,8 @@ def comparison_table(
     return f"{table}\n\nFor one image of {image} and {num_classes} classes. {_CAPTION}"
 
 
-def _layer_table(cost: Cost, fields: Sequence[Field | None]) -> str:
-    rows = [_layer_row(layer, field) for layer, field in zip(cost.layers, fields, strict=True)]
+def _layer_table(cost: Cost, fields: dict[str, Field]) -> str:
+    rows = [_layer_row(layer, fields.get(layer.name)) for layer in cost.layers]
     parameters = cost.parameters - sum(layer.parameters for layer in cost.layers)
     macs = cost.macs - sum(layer.macs for layer in cost.layers)
     if parameters or macs:
@@ -131,12 +133,14 @@ def _layer_table(cost: Cost, fields: Sequence[Field | None]) -> str:
     activations = sum(layer.activations for layer in cost.layers)
     totals = {"parameters": cost.parameters, "MACs": cost.macs, "activations": activations}
     rows.append({"layer": "total", **{column: f"{count:,}" for column, count in totals.items()}})
+    if cost.uncounted:
+        rows[-1]["MACs"] = f">= {cost.macs:,}"
     return tabulate(rows, headers="keys", colalign=("left", "left") + ("right",) * 8)
 
 
 def _layer_row(layer: LayerCost, field: Field | None) -> dict[str, str]:
     return {
-        "layer": layer.name,
+        "layer": layer.name + (f" ({layer.calls} calls)" if layer.calls > 1 else ""),
         "kind": layer.kind,
         "output": " x ".join(map(str, layer.output_shape)),
         "kernel": _text(layer.kernel_size),

@@ -6,7 +6,6 @@ branches, functional calls and slices are included. Where paths meet, the field 
 pixel of any path to the last.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from lit_models.analysis.layers import layers_of
 from lit_models.analysis.receptive_field.axis import LOST, Axis, Trace, Traces, is_map
 from lit_models.analysis.receptive_field.rules import Call, TracingError
+from lit_models.dry_run import Forward, dry_run
 
 Length = float | tuple[float, float]
 
@@ -90,36 +91,38 @@ class ReceptiveField(Field):
 def receptive_field(module: nn.Module, image_size: int, in_channels: int = 1) -> ReceptiveField:
     """Compute the field of each layer of `module` for images (in_channels, image_size, image_size).
 
-    Runs on the meta device, without arithmetic, and leaves `module` unchanged. Fields are those of
-    a position far from the borders, independent of the image size.
+    Runs without arithmetic where the net permits it, and leaves `module` unchanged. Fields are
+    those of a position far from the borders, independent of the image size.
 
     Raises:
         TracingError: positions cannot be followed through an operation.
     """
-    return trace(module, image_size, in_channels, lambda layer: not [*layer.children()])
+    return trace(module, image_size, in_channels, layers_of(module))
 
 
 def trace(
-    module: nn.Module, image_size: int, in_channels: int, watched: Callable[[nn.Module], bool]
+    module: nn.Module, image_size: int, in_channels: int, watched: dict[nn.Module, str]
 ) -> ReceptiveField:
     """As `receptive_field`; `layers` are the calls of `watched` modules in order of completion."""
-    net = copy.deepcopy(module).to("meta").eval()
-    image = torch.empty(1, in_channels, image_size, image_size, device="meta")
-    tracer = Tracer(image)
-    layers: list[LayerField] = []
 
-    def after(layer: nn.Module, args: tuple, output: Any) -> None:
-        kind = type(layer).__name__
-        layers.append(LayerField(**_field(tracer, output), name=layer_names[layer], kind=kind))
+    def follow(forward: Forward) -> ReceptiveField:
+        image = forward.images(1)
+        tracer = Tracer(image)
+        layers: list[LayerField] = []
 
-    layer_names = {layer: name for name, layer in net.named_modules() if watched(layer)}
-    for layer in layer_names:
-        layer.register_forward_hook(after)
-    with tracer, torch.no_grad():
-        field = _field(tracer, net(image))
-    if field["height"] is None:
-        field = _of(tracer.last_map)
-    return ReceptiveField(**field, layers=tuple(layers))
+        def after(layer: nn.Module, args: tuple, output: Any) -> None:
+            kind = type(layer).__name__
+            layers.append(LayerField(**_field(tracer, output), name=watched[layer], kind=kind))
+
+        for layer in watched:
+            layer.register_forward_hook(after)
+        with tracer, torch.no_grad():
+            field = _field(tracer, forward(image))
+        if field["height"] is None:
+            field = _of(tracer.last_map)
+        return ReceptiveField(**field, layers=tuple(layers))
+
+    return dry_run(module, (in_channels, image_size, image_size), follow)
 
 
 def _field(tracer: "Tracer", output: Any) -> dict[str, Any]:

@@ -187,8 +187,8 @@ def test_unsupported_operations_are_named(as_net, function, message):
 @pytest.mark.parametrize("name", lit_models.names())
 def test_rows_are_those_of_the_cost(name, analysed):
     _, cost, field = analysed(name)
-    rows = [[(row.name, row.kind) for row in found.layers] for found in (cost, field)]
-    assert rows[0] == rows[1]
+    rows, calls = ([(row.name, row.kind) for row in found.layers] for found in (cost, field))
+    assert rows == [*dict.fromkeys(calls)]  # a layer may be called several times
 
 
 @pytest.mark.parametrize("name", lit_models.names())
