@@ -1,5 +1,5 @@
 MODELS ?= all#            all, names, comma lists, wildcards such as resnet*, options such as lenet[padding=0]
-DATASET ?= fashion_mnist# fashion_mnist, cifar10 or fashion_mnist_masks
+DATASET ?= fashion_mnist# fashion_mnist, cifar10, fashion_mnist_masks, or a folder or archive of images
 PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
 SEEDS ?= 0#               such as 0,1,2
 DEVICE ?= auto#           auto, cpu, cuda or mps
@@ -48,8 +48,8 @@ setup: $(READY) ## make .venv and install everything
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-data: $(READY) ## find, or fetch, and verify DATASET
-	@$(BENCH) data --dataset '$(DATASET)'
+data: $(READY) ## find, or fetch, and verify DATASET, and draw some of its images
+	@$(BENCH) data --dataset '$(DATASET)' --results '$(RESULTS)' $(ARGS)
 
 bench: $(READY) ## train MODELS under PROTOCOL and compare them; all: time kernel sizes too
 	@exec $(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' \

@@ -11,13 +11,12 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Any, NoReturn
 
-import datamodules
 from benchmarks import studies
 from benchmarks.errors import UsageError, check_known
 from benchmarks.machine import shell
 from benchmarks.planning import protocol as protocols
 from benchmarks.planning.protocol import FIELDS, Protocol
-from benchmarks.planning.sweep_config import DEVICES, Placement, SweepConfig
+from benchmarks.planning.sweep_config import DEVICES, Placement, SweepConfig, check_dataset
 from benchmarks.records.storage import open_folder
 
 INTERRUPTED = 130
@@ -73,7 +72,13 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
     describe.add_argument("--channels", type=int, help="channels of the image")
     describe.add_argument("--classes", type=int, help="number of logits")
 
-    verb("data", "find, or fetch, and verify a dataset", "dataset", "data_dir")
+    summary = "find, or fetch, and verify a dataset, and draw some of its images"
+    data = verb("data", summary, "dataset", "skip_damaged", "results", "data_dir")
+    data.add_argument(
+        "--protocol",
+        default="quick",
+        help="whose image_size and fit the images are drawn with; by default quick",
+    )
 
     run = verb(
         "run",
@@ -89,7 +94,8 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
         help=f"{protocols.AUTO} (the default), {named}",
     )
     for field in FIELDS:
-        run.add_argument(f"--protocol.{field}", metavar="VALUE", help="overrides this field")
+        for sub in (data, run):
+            sub.add_argument(f"--protocol.{field}", metavar="VALUE", help="overrides this field")
 
     predict = verb("predict", "classify image files with the weights that a run left")
     predict.add_argument("record", type=Path, help="runs/<run>.json, or weights/<run>.safetensors")
@@ -150,13 +156,19 @@ def parse(argv: list[str]) -> Namespace:
     if getattr(args, "study", None) is not None:
         check_known("study", args.study, studies.names())
     if args.verb == "data":
-        check_known("dataset", args.dataset, datamodules.NAMES)
+        check_dataset(args.dataset)
+        args.protocol = Protocol.load(args.protocol, _overrides(args))
     return args
 
 
-def _sweep_config(args: Namespace) -> SweepConfig:
+def _overrides(args: Namespace) -> dict[str, str]:
+    """The fields of a protocol that are given, as YAML text."""
     given = {field: getattr(args, f"protocol.{field}") for field in FIELDS}
-    overrides = {field: text for field, text in given.items() if text is not None}
+    return {field: text for field, text in given.items() if text is not None}
+
+
+def _sweep_config(args: Namespace) -> SweepConfig:
+    overrides = _overrides(args)
     if args.protocol == protocols.AUTO:
         any_protocol = Protocol.load("quick", overrides)  # tells whether the values are valid
         if args.vary:

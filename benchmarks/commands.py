@@ -85,9 +85,22 @@ def _describe_models(args: Namespace, protocol: Protocol | None) -> int:
 
 
 def data(args: Namespace) -> int:
-    dataset = datamodules.load(args.dataset, args.data_dir)
-    train, test = len(dataset.train_labels), len(dataset.test_labels)
-    print(f"{dataset.source}: {train:,} training and {test:,} test images, verified")
+    from benchmarks.planning.sweep_config import SweepConfig
+    from datamodules.contact_sheet import contact_sheet
+    from datamodules.summary import summary
+
+    config = SweepConfig(
+        dataset=args.dataset,
+        skip_damaged=args.skip_damaged,
+        protocol=args.protocol,
+        results=args.results,
+    )
+    dataset = datamodules.load(config.data, args.data_dir)
+    print(summary(dataset))
+    sheet = config.folder.parent / "contact_sheet.png"
+    check_writable(sheet.parent)
+    write_atomic(sheet, contact_sheet(dataset, args.protocol.image_size))
+    print(f"written to {sheet}")
     return 0
 
 
@@ -109,7 +122,12 @@ def run(args: Namespace) -> int:
     if vanishes(config.results):
         lost = "nothing at this place outlives the process; what it prints is all that remains"
         print(f"--results {config.results}: {lost}", file=sys.stderr)
-    dataset = datamodules.load(config.dataset, config.data_dir)
+    dataset = datamodules.load(config.data, config.data_dir)
+    if (fitted := config.fitted_to(dataset)) is not config:
+        print(f"train_examples: all {len(dataset.train_labels):,}, more are not in {dataset.name}")
+        config = fitted
+    for note in dataset.files.notes if dataset.files else ():
+        print(f"{dataset.name}: {note}")
     config.check_data(dataset)
     specs, store, executor = plan(config, dataset), RecordStore(config.results), _executor(config)
     if node_rank > 0:

@@ -76,7 +76,7 @@ def train(
     process_settings.set_up()
     device = torch.device(spec.device)
     memory_before = memory_in_use(device)
-    dataset = datamodules.load(spec.dataset, options.data_dir)
+    dataset = datamodules.load(spec.data or spec.dataset, options.data_dir)
     if data_digest(dataset) != spec.data_digest:
         raise DataError(f"{spec.dataset} in {options.data_dir} is not what the run was planned for")
     file = CheckpointFile(checkpoint) if checkpoint and previous is None else None
@@ -178,7 +178,7 @@ class _Run:
         first_step_seconds = None if first_step_at is None else first_step_at - self.decided_at
         return RunRecord.of(
             self.spec,
-            setup={"train_examples": examples, "data_source": self.dataset.source},
+            setup={"train_examples": examples, **_provenance(self.dataset)},
             scores=scores,
             cost=replace(
                 cost,
@@ -327,3 +327,13 @@ class _Run:
 
     def _environment(self) -> Environment:
         return Environment(**environment.describe(self.data.device, self.spec.placement.ranks))
+
+
+def _provenance(dataset: ImageDataset) -> dict[str, Any]:
+    """What a record says of the dataset."""
+    return {
+        "data_source": dataset.source,
+        "skipped_files": len(dataset.files.skipped) if dataset.files else 0,
+        "mean": list(dataset.mean),
+        "std": list(dataset.std),
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 
 CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
+
+FITS = ("crop", "pad", "stretch")  # how an image becomes square; see `sources.pixels.decode`
 
 
 class DataError(RuntimeError):
@@ -20,6 +23,41 @@ class DataError(RuntimeError):
 def safe_name(name: str) -> str:
     """A name as part of a file's name, on any system."""
     return re.sub(r"[^\w.-]+", "-", name)[:80].strip("-.") or "images"
+
+
+@dataclass(frozen=True)
+class DatasetRequest:
+    """A dataset, and how images of one's own are decoded; a dataset of the suite needs a name only.
+
+    Args:
+        name: one of `datamodules.NAMES`, or the path of a folder or archive of images.
+        image_size: height and width in pixels of the decoded images.
+        fit: one of `FITS`.
+        skip_damaged: leave files out that cannot be read.
+        key: of the cache of decoded images, once they were; while it exists, no image is read.
+    """
+
+    name: str
+    image_size: int = 224
+    fit: str = "crop"
+    skip_damaged: bool = False
+    key: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The folder or archive."""
+        return Path(self.name).expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """What is known of the image files that a dataset was decoded from."""
+
+    key: str  # see `DatasetRequest`
+    formats: dict[str, int]  # number of images by format
+    sizes: dict[tuple[int, int], int]  # number of images by (width, height)
+    skipped: tuple[str, ...]  # files that could not be read, and why
+    notes: tuple[str, ...]  # what is odd, though it can be trained on
 
 
 @dataclass(frozen=True)
@@ -42,6 +80,7 @@ class ImageDataset:
     test_labels: Tensor
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    files: ImageFiles | None = None
 
     @property
     def channels(self) -> int:

@@ -17,7 +17,7 @@ from benchmarks.planning.fingerprint import digest, imported_digest, package_dig
 from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import Placement, SweepConfig
 from benchmarks.planning.variation import in_words
-from datamodules import ImageDataset
+from datamodules import DatasetRequest, ImageDataset
 from lit_models.external import is_external
 
 # Code that can change the numbers of a training; the net's own code comes on top.
@@ -54,6 +54,7 @@ class RunSpec:
     seed: int  # of every random number
     placement: Placement  # resolved
     varied: str | None = None  # the field of the protocol that this comparison varies
+    data: DatasetRequest | None = None  # to load it again; None: by the name of the dataset
 
     @cached_property
     def key(self) -> str:
@@ -151,6 +152,7 @@ def plan(config: SweepConfig, dataset: ImageDataset) -> list[RunSpec]:
     recipes = [_as_json(recipe) for recipe in config.recipes]
     shared: dict[str, Any] = {
         "dataset": dataset.name,
+        "data": replace(config.data, key=dataset.files.key) if dataset.files else config.data,
         "data_digest": data_digest(dataset),
         "protocol_name": config.title,
         "protocol_digest": digest(recipes if config.vary else recipes[0]),

@@ -77,6 +77,8 @@ class Protocol:
         precision: 32-true, bf16-mixed (autocast), or auto: bf16-mixed on GPUs that support it.
         memory_format: layout of images and weights.
         compile: torch.compile the net, with CUDA graphs on a GPU.
+        fit: how images of one's own become square: crop (the shorter side is scaled and the middle
+            cut out), pad (the longer side is scaled and black added) or stretch.
         models: settings that differ by model; if given, only these models can be trained.
 
     Raises:
@@ -105,6 +107,7 @@ class Protocol:
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     memory_format: Literal["channels_last", "contiguous_format"] = "channels_last"
     compile: bool = False
+    fit: Literal["crop", "pad", "stretch"] = "crop"
     models: dict[str, ModelSettings] = field(default_factory=dict)
 
     @classmethod

@@ -45,6 +45,7 @@ def _facts(settings: Mapping[str, Any]) -> dict[str, str]:
         "training examples": f"{examples:,}{drawn}" if examples else "all",
         "held out": f"{held_out:,} examples" if held_out else "",
         "image size": f"{get('image_size')} px",
+        "images that are not square": "" if get("fit") == "crop" else get("fit"),
         "pixels": "" if get("normalize") else "in [0, 1]",
         "augmentation": ", ".join(get("augmentation")) or "none",
         "epochs": f"{get('epochs')}",

@@ -14,7 +14,7 @@ import datamodules
 from benchmarks.errors import UsageError, check_known
 from benchmarks.planning.protocol import AUTO, Protocol
 from benchmarks.planning.variation import Variation, split
-from datamodules import ImageDataset
+from datamodules import DatasetRequest, ImageDataset
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 EXECUTORS = ("local", "ray")
@@ -120,7 +120,12 @@ class SweepConfig:
         ("all",),
         type=split,
     )
-    dataset: str = _option(", ".join(datamodules.NAMES), "fashion_mnist")
+    dataset: str = _option(
+        f"{', '.join(datamodules.NAMES)}, or a folder or archive of images", "fashion_mnist"
+    )
+    skip_damaged: bool = _option(
+        "leave images of one's own out that cannot be read", False, action="store_true"
+    )
     protocol: Protocol | None = None
     protocol_name: str = AUTO
     overrides: dict[str, str] = field(default_factory=dict)
@@ -153,7 +158,9 @@ class SweepConfig:
     def __post_init__(self) -> None:
         if not self.models:
             raise UsageError("--models names nothing")
-        check_known("dataset", self.dataset, datamodules.NAMES)
+        check_dataset(self.dataset)
+        if self.vary and self.vary.field == "fit":
+            raise UsageError("--vary fit is not served: all runs of a sweep share their images")
         check_known("executor", self.executor, EXECUTORS)
         if self.executor != "local" and self.placement.ranks > 1:
             raise UsageError("several devices can share a run only with --executor local")
@@ -176,7 +183,7 @@ class SweepConfig:
     @property
     def folder(self) -> Path:
         """The folder of this comparison's results."""
-        return self.results / self.dataset / self.title
+        return self.results / datamodules.folder_name(self.dataset) / self.title
 
     @property
     def title(self) -> str:
@@ -184,6 +191,24 @@ class SweepConfig:
         if self.vary is None or self.protocol is None:
             return self.protocol_name
         return self.vary.title(self.protocol, self.protocol_name)
+
+    @property
+    def data(self) -> DatasetRequest:
+        """The dataset of a resolved sweep.
+
+        Images of one's own are decoded at the largest size that a run takes, so that all runs are
+        trained on the same data.
+        """
+        if not datamodules.is_path(self.dataset):
+            return DatasetRequest(self.dataset)
+        first, *_ = recipes = self.recipes
+        sizes = [own.image_size for recipe in recipes for own in recipe.models.values()]
+        return DatasetRequest(
+            str(DatasetRequest(self.dataset).path),
+            image_size=max(sizes or [recipe.image_size for recipe in recipes]),
+            fit=first.fit,
+            skip_damaged=self.skip_damaged,
+        )
 
     def resolved(self) -> "SweepConfig":
         """The same sweep with device, protocol and models decided.
@@ -202,7 +227,7 @@ class SweepConfig:
             name = "quick" if placement.device == "cpu" else "standard"
             protocol = Protocol.load(name, self.overrides)
             name = protocol.title(name, self.overrides)
-        task = datamodules.TASKS[self.dataset]
+        task = datamodules.task(self.dataset)
         models = tuple(lit_models.select(self.models, protocol.models or None, task))
         for listed in protocol.models:
             if "[" in listed and (canonical := lit_models.entry(listed).name) != listed:
@@ -230,6 +255,16 @@ class SweepConfig:
     def settings(self, model: str) -> list[Protocol]:
         """The settings that one model is trained with: one, or one for each value that varies."""
         return [recipe.for_model(model) for recipe in self.recipes]
+
+    def fitted_to(self, dataset: ImageDataset) -> "SweepConfig":
+        """The same sweep; of images of one's own all are trained on if `train_examples` is more."""
+        protocol = self.protocol
+        if not datamodules.is_path(self.dataset) or protocol is None:
+            return self
+        held_out = max(recipe.validation_examples for recipe in self.recipes)
+        if (protocol.train_examples or 0) <= len(dataset.train_labels) - held_out:
+            return self
+        return replace(self, protocol=replace(protocol, train_examples=None))
 
     def check_data(self, dataset: ImageDataset) -> None:
         """Check that the models can be trained on these examples.
@@ -262,6 +297,16 @@ class SweepConfig:
         )
 
 
+def check_dataset(dataset: str) -> None:
+    """Check that this is the name of a dataset, or the path of images.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if not datamodules.is_path(dataset):
+        check_known("dataset", dataset, datamodules.NAMES)
+
+
 def check_task(model: str, dataset: str) -> None:
     """Check that a model is for the task of the dataset.
 
@@ -270,7 +315,7 @@ def check_task(model: str, dataset: str) -> None:
     """
     import lit_models
 
-    task = datamodules.TASKS[dataset]
+    task = datamodules.task(dataset)
     if (own := lit_models.entry(model).task) != task:
         fitting = ", ".join(lit_models.canonical_names(task))
         raise UsageError(f"{model} is for {own}; {dataset} is for {task}: try {fitting}")

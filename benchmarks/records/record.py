@@ -60,6 +60,11 @@ class Setup:
     num_nodes: int = _field("machines", default=1)
     strategy: str = _field("single_device or ddp", default="single_device")
     data_source: str | None = _field("where the dataset was found")
+    skipped_files: int = _field("damaged files that --skip-damaged left out", default=0)
+    mean: list[float] = _field(
+        "of the training pixels, from 0 to 1, a channel", default_factory=list
+    )
+    std: list[float] = _field("their standard deviation", default_factory=list)
     key: str = _field("hash of all that can change the accuracy")
     protocol_digest: str = _field("hash of the protocol of all models")
     data_digest: str = _field("hash of images, labels and normalisation")
@@ -273,7 +278,10 @@ PARTS = {
     part.__name__.lower(): part for part in (Setup, Scores, Cost, Speed, Resources, Environment)
 }
 
-_NOT_IN_CSV = {"settings", "inputs", "samples", "history", "evaluations", "predictions", *PARTS}
+_NOT_IN_CSV = {
+    *("settings", "inputs", "samples", "history", "evaluations", "predictions", "mean", "std"),
+    *PARTS,
+}
 
 # The identity of a run comes first, what it ended with next, then the parts.
 _FIRST = ["model", "dataset", "task", "protocol", "seed", "status", "error"]

@@ -32,10 +32,9 @@ def load_or_decode(name: str, key: str, data_dir: Path, decode: Callable[[], Dec
         name: of the source, for people.
         key: a hash of the source's content, and of all that decides how it is decoded.
     """
-    key = hashlib.sha256(f"{VERSION} {key}".encode()).hexdigest()
-    path = data_dir / f"{safe_name(name)}.{key[:16]}.pt"
-    if (decoded := _read(path)) is not None:
+    if (decoded := find(name, key, data_dir)) is not None:
         return decoded
+    path = _path(name, key, data_dir)
     print(f"decoding {name} (once) ...", file=sys.stderr, flush=True)
     decoded = decode()
     decoded["digest"] = digest(decoded)
@@ -46,6 +45,16 @@ def load_or_decode(name: str, key: str, data_dir: Path, decode: Callable[[], Dec
             torch.save(decoded, part)
             os.replace(part, path)
     return decoded
+
+
+def find(name: str, key: str, data_dir: Path) -> Decoded | None:
+    """Read a decoded dataset from its cache, if that exists and is whole."""
+    return _read(_path(name, key, data_dir))
+
+
+def _path(name: str, key: str, data_dir: Path) -> Path:
+    key = hashlib.sha256(f"{VERSION} {key}".encode()).hexdigest()
+    return data_dir / f"{safe_name(name)}.{key[:16]}.pt"
 
 
 def digest(decoded: Decoded) -> str:

@@ -101,10 +101,10 @@ def decode(
     channels = 3 if classes is not None else max(_channels(e) for e in usable)
     return {
         "classes": [printable(name) for name in known],
-        "format": " and ".join(sorted({e.image.format for e in usable if e.image})),
+        "format": _listed(sorted({e.image.format for e in usable if e.image})),
         "layout": _described(found, unused),
         "formats": dict(Counter(e.image.format for e in usable if e.image)),
-        "sizes": dict(Counter("{} x {}".format(*e.image.size) for e in usable if e.image)),
+        "sizes": dict(Counter(e.image.size for e in usable if e.image)),
         "skipped": damaged,
         "notes": _notes(usable),
         **_tensors(usable, known, channels, size),
@@ -136,6 +136,10 @@ class _Problems:
             told.append(f"{text}: {few}")
         remedy = "; --skip-damaged leaves unreadable files out" if can_skip else ""
         raise DataError(f"{self._path} has {'; '.join(told)}{remedy}")
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def is_image_name(name: str) -> bool:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
+from datamodules.dataset import FITS
+
 # Formats that a signature identifies, so that no text file is taken for an image. EPS and WMF are
 # left out: reading them runs other programs.
 FORMATS = (
     *("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "JPEG2000", "AVIF", "PPM", "SGI", "PSD"),
     *("QOI", "DDS"),
 )
-FITS = ("crop", "pad", "stretch")
 BACKGROUND = (255, 255, 255)  # under transparent pixels
 MAX_PIXELS = 2**28
 

@@ -181,6 +181,7 @@ CHANGES = {
     **{"weight_decay": 0.5, "schedule": "constant", "warmup": 0.1, "clip_norm": None},
     **{"init": "xavier", "normalize": False, "augmentation": ("flip",), "compile": True},
     **{"precision": "32-true", "memory_format": "contiguous_format", "momentum": 0.9},
+    "fit": "pad",
 }
 
 

@@ -1,0 +1,119 @@
+import io
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import datamodules
+from datamodules import DataError, DatasetRequest
+from datamodules.contact_sheet import COLUMNS, contact_sheet
+from datamodules.sources.own_images import statistics
+from datamodules.summary import summary
+
+
+@pytest.fixture
+def signs(tmp_path) -> Path:
+    """Red `stop` and blue `go` signs of several sizes, 30 each."""
+    for label, colour in (("stop", (200, 30, 30)), ("go", (30, 30, 200))):
+        for number in range(30):
+            path = tmp_path / "my signs" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(number).integers(0, 40, (20 + number, 30, 3))
+            Image.fromarray((pixels + colour).astype(np.uint8)).save(path)
+    return tmp_path / "my signs"
+
+
+@pytest.fixture
+def request_(signs):
+    return DatasetRequest(str(signs), image_size=16)
+
+
+def test_a_folder_is_a_dataset(request_, tmp_path):
+    dataset = datamodules.load(request_, tmp_path / "data")
+    assert dataset.name == "my-signs"
+    assert dataset.classes == ("go", "stop")
+    train, test = len(dataset.train_labels), len(dataset.test_labels)
+    assert train + test == 60
+    assert dataset.source == f"my-signs (PNG, split 80 : 20 by content, {train} + {test})"
+    assert dataset.train_images.shape == (train, 3, 16, 16)
+    red = dataset.test_images[dataset.test_labels == 1].float().mean((0, 2, 3))
+    assert red[0] > 200 > 60 > red[2]
+
+
+def test_mean_and_deviation_are_those_of_the_training_images(request_, tmp_path):
+    dataset = datamodules.load(request_, tmp_path / "data")
+    pixels = dataset.train_images.double() / 255
+    mean = pixels.mean((0, 2, 3))
+    torch.testing.assert_close(torch.tensor(dataset.mean).double(), mean, rtol=1e-5, atol=1e-5)
+    deviation = pixels.std((0, 2, 3), correction=0)
+    torch.testing.assert_close(torch.tensor(dataset.std).double(), deviation, rtol=1e-5, atol=1e-5)
+
+
+def test_a_channel_of_one_value_can_be_normalised():
+    assert statistics(torch.full((3, 1, 4, 4), 255, dtype=torch.uint8)) == ([1.0], [1.0])
+
+
+def test_the_key_serves_the_images_without_their_files(request_, signs, tmp_path, capsys):
+    first = datamodules.load(request_, tmp_path / "data")
+    assert "(once)" in capsys.readouterr().err
+    shutil.rmtree(signs)
+    again = datamodules.load(replace(request_, key=first.files.key), tmp_path / "data")
+    assert torch.equal(again.train_images, first.train_images)
+    assert again.digest == first.digest
+    assert capsys.readouterr().err == ""
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        datamodules.load(replace(request_, key=first.files.key), tmp_path / "elsewhere")
+
+
+def test_settings_of_decoding_have_caches_of_their_own(request_, tmp_path):
+    digests = {
+        datamodules.load(replace(request_, **change), tmp_path).digest
+        for change in ({}, {"image_size": 20}, {"fit": "pad"}, {"fit": "stretch"})
+    }
+    assert len(digests) == 4
+    assert len(list(tmp_path.glob("*.pt"))) == 4
+
+
+def test_files_left_out_are_counted(request_, signs, tmp_path):
+    (signs / "go" / "0.png").write_bytes(b"x")
+    with pytest.raises(DataError, match="1 file that cannot be read: go/0.png"):
+        datamodules.load(request_, tmp_path)
+    dataset = datamodules.load(replace(request_, skip_damaged=True), tmp_path)
+    assert dataset.files.skipped == ("go/0.png (not an image)",)
+    assert dataset.source.endswith(", 1 damaged file left out)")
+    assert "left out: go/0.png (not an image)" in summary(dataset)
+
+
+def test_nothing_is_written_beside_the_images(request_, signs, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    datamodules.load(request_, tmp_path / "data")
+    shutil.rmtree(tmp_path / "data")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_summary_says_what_was_found(request_, signs, tmp_path):
+    Image.new("RGB", (50, 21)).save(signs / "stop" / "a.webp")
+    text = summary(datamodules.load(request_, tmp_path))
+    assert "2 classes:\n  go: " in text
+    assert "formats: PNG 60, WEBP 1" in text
+    assert "sizes in px: 30 to 50 x 20 to 49" in text
+
+
+def test_the_contact_sheet_shows_the_images_of_each_class(request_, tmp_path):
+    dataset = datamodules.load(request_, tmp_path)
+    sheet = np.asarray(Image.open(io.BytesIO(contact_sheet(dataset, 16))).convert("RGB"))
+    middle = (len(sheet) + 20) // 2  # below the names of the splits
+    coloured = sheet[:, 150:].astype(int)
+    go, stop = ((part[..., 2] - part[..., 0]) for part in (coloured[:middle], coloured[middle:]))
+    area = 64 * 64 * sum(COLUMNS.values())
+    assert (go > 100).sum() == pytest.approx(area, rel=0.05)
+    assert (stop < -100).sum() == pytest.approx(area, rel=0.05)
+
+
+def test_the_contact_sheet_of_masks(small_fashion_mnist):
+    dataset = datamodules.load("fashion_mnist_masks", small_fashion_mnist)
+    assert contact_sheet(dataset, 28).startswith(b"\x89PNG")
