@@ -35,7 +35,7 @@ from benchmarks.training.callbacks.stop_signal import StopSignal
 from benchmarks.training.checkpoint_file import CheckpointFile
 from benchmarks.training.compilation import compile_net
 from benchmarks.training.initialisation import initialise
-from benchmarks.training.predictions import predictions_of
+from benchmarks.training.predictions import balanced_accuracy, predictions_of
 from benchmarks.training.training import Training, group_size, serve
 from benchmarks.training.weights import TrainedNet
 from datamodules import DataError, ImageDataset
@@ -278,6 +278,9 @@ class _Run:
         split = "validation" if training.protocol.validation_examples else "test"
         labels = data.test_dataloader().labels.cpu()
         last_epoch = module.history[-1]
+        balanced = balanced_accuracy(predictions, self.dataset.train_labels)
+        if balanced is not None:
+            scores["test_balanced_accuracy"] = balanced
         all_scores = Scores(
             loss=last_epoch["loss"],
             train_accuracy=last_epoch["train_accuracy"],

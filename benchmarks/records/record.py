@@ -84,6 +84,10 @@ class Scores:
     validation_accuracy: float | None = _field("over the held-out examples, if there are any")
     test_mean_iou: float | None = _field("mean over the classes of intersection over union")
     validation_mean_iou: float | None = _field("the same over the held-out examples")
+    test_balanced_accuracy: float | None = _field(
+        "mean over the classes of the accuracy on a class, where their sizes differ much"
+    )
+    validation_balanced_accuracy: float | None = _field("the same over the held-out examples")
     evaluated_examples: int | None = _field(
         "examples over which test or validation accuracy is taken", "examples"
     )

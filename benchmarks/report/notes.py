@@ -36,6 +36,10 @@ _AT_CHANCE = """\
 At chance: the accuracy's 95 % interval (Wilson) starts at or below the share of the most frequent \
 class."""
 
+_BALANCED = """\
+Balanced accuracy: the mean over the classes of the accuracy on the images of a class, whose \
+numbers differ by more than half."""
+
 DRIFT = 0.05  # of the reference workload; a row with more is marked
 
 
@@ -61,6 +65,9 @@ def under(
         _OF_MASKS: of_masks,
         _OF_DEVICES: current["placement"].nunique() > 1,
         _AT_CHANCE: shown["at_chance"].any(),
+        _BALANCED: shown[[f"{split}_balanced_accuracy" for split in ("test", "validation")]]
+        .notna()
+        .any(axis=None),
     }
     paragraphs = [
         _failures(current),

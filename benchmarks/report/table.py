@@ -60,9 +60,9 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
         failed = {"devices": devices, "parameters": first["status"], "_score": -1.0}
         return {"model": model, **knob, **failed}
     signs = sorted(done["mark"].unique())
-    accuracy, mean_iou = (
+    accuracy, balanced, mean_iou = (
         done[f"test_{score}"].fillna(done[f"validation_{score}"])
-        for score in ("accuracy", "mean_iou")
+        for score in ("accuracy", "balanced_accuracy", "mean_iou")
     )
     is_rough = {"†": done["reference_drift"] > DRIFT, "‡": notes.had_company(done)}
     rough = "".join(f" {sign}" for sign, found in is_rough.items() if found.any())
@@ -81,6 +81,7 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
             in_words(column, done): _mean(done[column], 3, _chance(done))
             for column in ("test_accuracy", "validation_accuracy")
         },
+        "balanced accuracy": _mean(balanced, 3),
         "mean IoU": _mean(mean_iou, 3),
         "examples/sec": _rate(timed, rough),
         "speed-up": _mean(speed_up, 2),

@@ -1,12 +1,36 @@
 """What a net makes of the evaluated examples, gathered from all ranks."""
 
+import numpy as np
 import torch
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_accuracy
 
 from benchmarks.records.artifacts import Predictions
 from benchmarks.training import ddp
 from datamodules.datamodule import DeviceResidentDataModule
 from lit_models.classifier import LitClassifier
 from lit_models.segmenter import LitSegmenter
+
+IMBALANCE = 1.5  # examples of the largest class over those of the smallest
+
+
+def balanced_accuracy(predictions: Predictions, train_labels: Tensor) -> float | None:
+    """The mean over the classes of the accuracy on the images of a class.
+
+    None: the classes of the training examples, int64 (n,), are about equally large; or the net
+    segments images.
+    """
+    if predictions.predicted is None or predictions.labels is None:
+        return None
+    classes = len(predictions.labels.classes)
+    counts = train_labels.bincount(minlength=classes)
+    if counts.max() <= IMBALANCE * counts.min():
+        return None
+    predicted, true = (
+        torch.from_numpy(values.astype(np.int64))
+        for values in (predictions.predicted, predictions.labels.true)
+    )
+    return multiclass_accuracy(predicted, true, classes, average="macro").item()
 
 
 def predictions_of(

@@ -26,6 +26,10 @@ _SYSTEM_NAMES = {
     *("system volume information", "lost+found", "__pycache__"),
 }
 
+# The last record of a zip archive as far as its number of entries, which larger archives than it
+# can count keep elsewhere.
+_END, _ENTRIES_ELSEWHERE = struct.Struct("<4s4H"), 2**16 - 1
+
 # What the readers of archives raise on damaged ones; DataError is none of them.
 _DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error),
@@ -156,6 +160,7 @@ def _from_disk(path: Path, parts: tuple[str, ...]) -> File:
 
 def _in_zip(path: Path) -> Iterator[File]:
     with zipfile.ZipFile(path) as archive:
+        _check_count(path, len(archive.infolist()))
         for entry in archive.infolist():
             parts = _parts(entry.filename)
             hidden = _is_hidden(parts)
@@ -175,6 +180,20 @@ def _in_zip(path: Path) -> Iterator[File]:
                 if not (hidden and is_locked):
                     problem = "encrypted" if is_locked else _in_one_line(error)
                     yield File(parts or (printable(entry.filename),), problem=problem)
+
+
+def _check_count(path: Path, found: int) -> None:
+    """Check the number of entries that were found against the one in the archive's last record.
+
+    Raises:
+        zipfile.BadZipFile: they differ.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2**16 - _END.size))
+        tail = file.read()
+    *_, entries = _END.unpack_from(tail, tail.rindex(b"PK\5\6"))
+    if entries not in (found, _ENTRIES_ELSEWHERE):
+        raise zipfile.BadZipFile(f"{found:,} of {entries:,} entries found")
 
 
 def _in_tar(path: Path) -> Iterator[File]:

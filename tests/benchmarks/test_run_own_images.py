@@ -87,3 +87,18 @@ def test_a_path_to_nothing(tmp_path, capsys, name):
 def test_segmentation_needs_masks(command, capsys):
     assert command(("run", "--models", "unet")) == 2
     assert "unet is for segmentation" in capsys.readouterr().err
+
+
+def test_classes_of_different_sizes_have_balanced_accuracy(command, shades, tmp_path):
+    fields = ("--protocol.epochs", 1, "--protocol.image_size", 32, "--seeds", 3)
+    assert command(RUN, *fields) == 0
+    (file,) = (tmp_path / "results" / "my-shades").glob("*/runs/*.json")
+    scores = json.loads(file.read_text())["scores"]
+    (labels,) = file.parents[1].glob("predictions/labels-*.npz")
+    (predicted,) = file.parents[1].glob("predictions/lenet*.npz")
+    true, made = np.load(labels)["labels"], np.load(predicted)["predicted"]
+    recalls = [(made[true == label] == label).mean() for label in (0, 1)]
+    assert scores["test_balanced_accuracy"] == pytest.approx(np.mean(recalls))
+    table = (file.parents[1] / "table.md").read_text()
+    assert "balanced accuracy |" in table
+    assert "Balanced accuracy: the mean" in table
