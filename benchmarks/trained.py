@@ -73,7 +73,7 @@ def predict(record: Path, paths: Iterable[Path]) -> Iterator[Prediction | DataEr
         raise UsageError(f"{about.model} is for {about.task}; predict is for classification")
     for path in _files(paths):
         try:
-            image = _read_image(path, about.in_channels, about.image_size)
+            image = _read_image(path, about)
         except DataError as error:
             yield error
             continue
@@ -81,13 +81,13 @@ def predict(record: Path, paths: Iterable[Path]) -> Iterator[Prediction | DataEr
         yield Prediction(path, about.classes[index], confidence)
 
 
-def _read_image(path: Path, channels: int, size: int) -> Tensor:
-    """The pixels of an image file, uint8 (channels, size, size)."""
+def _read_image(path: Path, about: TrainedNet) -> Tensor:
+    """The pixels of an image file as the net gets them, uint8 (C, H, W)."""
     try:
-        decoded = pixels.decode(path.read_bytes(), size, "crop").pixels
+        decoded = pixels.decode(path.read_bytes(), about.image_size, about.fit).pixels
     except (OSError, pixels.ImageError) as error:
         raise DataError(f"{path} is not a readable image ({error})") from None
-    image = np.array(Image.fromarray(decoded).convert("L" if channels == 1 else "RGB"))
+    image = np.array(Image.fromarray(decoded).convert("L" if about.in_channels == 1 else "RGB"))
     return torch.from_numpy(np.atleast_3d(image)).permute(2, 0, 1)
 
 

@@ -41,6 +41,7 @@ class TrainedNet:
     seed: int
     key: str
     digest: str
+    fit: str = "crop"  # how images became square
 
     @classmethod
     def of(cls, spec: RunSpec, dataset: ImageDataset, digest: str) -> "TrainedNet":
@@ -59,6 +60,7 @@ class TrainedNet:
             seed=spec.seed,
             key=spec.key,
             digest=digest,
+            fit=spec.protocol.fit,
         )
 
 

@@ -102,3 +102,14 @@ def test_classes_of_different_sizes_have_balanced_accuracy(command, shades, tmp_
     table = (file.parents[1] / "table.md").read_text()
     assert "balanced accuracy |" in table
     assert "Balanced accuracy: the mean" in table
+
+
+def test_predict_reads_images_as_the_training_did(command, shades, tmp_path, capsys):
+    fields = ("--protocol.epochs", 8, "--protocol.batch_size", 8, "--protocol.image_size", 32)
+    assert command(RUN, *fields, "--protocol.fit", "pad") == 0
+    (file,) = (tmp_path / "results" / "my-shades").glob("*/runs/*.json")
+    capsys.readouterr()
+    with Image.open(shades / "bright" / "3.png") as image:
+        image.save(tmp_path / "a.webp")
+    assert cli.main(["predict", str(file), str(tmp_path / "a.webp")]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'a.webp'}: bright ")
