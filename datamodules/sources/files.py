@@ -178,7 +178,10 @@ def _in_zip(path: Path) -> Iterator[File]:
             except (*_DAMAGE, RuntimeError) as error:
                 is_locked = entry.flag_bits & 1
                 if not (hidden and is_locked):
-                    problem = "encrypted" if is_locked else _in_one_line(error)
+                    problem = _in_one_line(error)
+                    if is_locked or isinstance(error, NotImplementedError):
+                        kind = "encrypted" if is_locked else "unknown compression"
+                        problem = f"{kind}: unpack the archive, and name its folder"
                     yield File(parts or (printable(entry.filename),), problem=problem)
 
 

@@ -23,7 +23,7 @@ from datamodules.sources.files import File, printable, read
 from datamodules.sources.layout import TEST, TRAIN, Layout
 
 TEST_SHARE = 0.2  # of the images that no folder splits
-CHUNK = 256  # files decoded at a time
+CHUNK = 32  # files decoded at a time; images of cameras take 10 MB each
 MEMORY_SHARE = 0.4  # of the available memory, that decoded images may take
 
 _Item = TypeVar("_Item")
@@ -34,7 +34,7 @@ class Example:
     """A file of an image, decoded."""
 
     file: File  # without its content
-    digest: str  # of the content
+    digest: str  # of the content, or of the name where it cannot be read
     image: pixels.Decoded | None
     problem: str = ""  # why it could not be decoded
     split: str = ""
@@ -70,45 +70,46 @@ def decode(
     examples = list(_decoded(path, size, fit))
     found = layout.find([e.file for e in examples], is_image_name, path)
     problems = _Problems(path)
-    damaged = []
-    usable, folders, unused = [], set(), 0
-    for example in examples:
-        place = found.place(example.file)
-        if place is None:
-            if not example.file.is_folder and is_image_name(example.file.parts[-1]):
-                problems.add("{} images outside the class folders", example.file.name)
-            continue
-        if place[0] == layout.VALIDATION:
-            unused += not example.file.is_folder
-            continue
-        folders.add(place)
-        if example.problem:
-            damaged.append(f"{example.file.name} ({example.problem})")
-        elif example.image is not None:
-            usable.append(replace(example, split=place[0], label=place[1]))
-    if not skip_damaged:
+    placed = _placed(examples, found, problems)
+    files = [e for e in placed if not e.file.is_folder and e.split != layout.VALIDATION]
+    damaged = [f"{e.file.name} ({e.problem})" for e in files if e.problem]
+    if skip_damaged:
+        files = [e for e in files if e.image]
+    else:
         problems.add("{} files that cannot be read", *damaged)
-    present = sorted({label for _, label in folders})
+    present = sorted({e.label for e in placed if e.split != layout.VALIDATION})
     if classes is not None:
         problems.add("{} unknown classes", *(set(present) - set(classes)))
     known = present if classes is None else list(classes)
     if not found.splits:
-        usable = _split_by_content(usable)
-    _check_classes(usable, known, problems, was_split=bool(found.splits))
-    problems.raise_if_any(can_skip=bool(damaged) and not skip_damaged)
+        files = _split_by_content(files)
+    _check_classes(files, known, problems, was_split=bool(found.splits))
+    problems.raise_if_any(can_skip=bool(damaged) and not skip_damaged and classes is None)
+    usable = [e for e in files if e.image]
     order = _by_name if classes is not None else _by_content
     usable.sort(key=lambda example: order(example, known))
     channels = 3 if classes is not None else max(_channels(e) for e in usable)
     return {
         "classes": [printable(name) for name in known],
         "format": _listed(sorted({e.image.format for e in usable if e.image})),
-        "layout": _described(found, unused),
+        "layout": _described(found, placed),
         "formats": dict(Counter(e.image.format for e in usable if e.image)),
         "sizes": dict(Counter(e.image.size for e in usable if e.image)),
         "skipped": damaged,
         "notes": _notes(usable),
         **_tensors(usable, known, channels, size),
     }
+
+
+def _placed(examples: list[Example], found: Layout, problems: "_Problems") -> list[Example]:
+    """The files in class folders, and the class folders themselves, with their split and class."""
+    placed = []
+    for example in examples:
+        if place := found.place(example.file):
+            placed.append(replace(example, split=place[0], label=place[1]))
+        elif not example.file.is_folder and is_image_name(example.file.parts[-1]):
+            problems.add("{} images outside the class folders", example.file.name)
+    return placed
 
 
 class _Problems:
@@ -128,12 +129,13 @@ class _Problems:
             return
         told = []
         for kind, names in self._found.items():
-            few = f"{', '.join(sorted(names)[:3])}{', ...' if len(names) > 3 else ''}"
+            first, *rest = sorted(names)
+            few = f", the first {first}" if len(rest) > 2 else f": {', '.join([first, *rest])}"
             text = kind.format(f"{len(names):,}")
             if len(names) == 1:
                 text = text.replace("files", "file", 1).replace("images out", "image out", 1)
                 text = text.replace("classes", "class", 1)
-            told.append(f"{text}: {few}")
+            told.append(f"{text}{few}")
         remedy = "; --skip-damaged leaves unreadable files out" if can_skip else ""
         raise DataError(f"{self._path} has {'; '.join(told)}{remedy}")
 
@@ -154,12 +156,13 @@ def _decoded(path: Path, size: int, fit: str | None) -> Iterator[Example]:
     def one(file: File) -> Example:
         bare = replace(file, content=None)
         if file.content is None or len(file.parts) < 2:
-            return Example(bare, "", None, file.problem)
-        digest = hashlib.sha256(file.content).hexdigest()
+            digest = hashlib.sha256("/".join(file.parts).encode("utf-8", "surrogateescape"))
+            return Example(bare, digest.hexdigest(), None, file.problem)
+        content = hashlib.sha256(file.content).hexdigest()
         try:
-            return Example(bare, digest, pixels.decode(file.content, size, fit))
+            return Example(bare, content, pixels.decode(file.content, size, fit))
         except pixels.ImageError as error:
-            return Example(bare, digest, None, str(error))
+            return Example(bare, content, None, str(error))
 
     used = 0
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
@@ -244,13 +247,14 @@ def _tensors(
     return tensors
 
 
-def _described(found: Layout, unused: int) -> str:
+def _described(found: Layout, placed: list[Example]) -> str:
     """How the images were split, in words."""
     if not found.splits:
         return "split 80 : 20 by content"
     used = {kind: name for name, kind in found.splits.items()}
     text = f"{used[TRAIN]}/ and {used[TEST]}/"
     if layout.VALIDATION in used:
+        unused = sum(e.split == layout.VALIDATION and not e.file.is_folder for e in placed)
         text += f", the {unused:,} in {used[layout.VALIDATION]}/ not used"
     return printable(text)
 
@@ -260,10 +264,10 @@ def _notes(examples: list[Example]) -> list[str]:
     notes = []
     trained = {e.digest for e in examples if e.split == TRAIN}
     if seen := sum(e.digest in trained for e in examples if e.split == TEST):
-        notes.append(f"{seen:,} test images are among the training images too")
+        notes.append(f"test images that are among the training images too: {seen:,}")
     labels: dict[str, set[str]] = {}
     for example in examples:
         labels.setdefault(example.digest, set()).add(example.label)
     if ambiguous := sum(len(own) > 1 for own in labels.values()):
-        notes.append(f"{ambiguous:,} images are in two or more classes")
+        notes.append(f"images in two or more classes: {ambiguous:,}")
     return notes

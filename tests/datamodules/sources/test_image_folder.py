@@ -217,9 +217,9 @@ def test_classes_may_have_folders_and_names_of_splits(tmp_path):
 
 def test_images_in_both_splits_or_in_two_classes_are_noted(pets, folder):
     shutil.copy(folder / "train/cat/0000.png", folder / "test/cat/copy.png")
-    assert own(folder)["notes"] == ["1 test images are among the training images too"]
+    assert own(folder)["notes"] == ["test images that are among the training images too: 1"]
     shutil.copy(pets / "cat" / "0.png", pets / "dog" / "same.png")
-    assert own(pets)["notes"] == ["1 images are in two or more classes"]
+    assert own(pets)["notes"] == ["images in two or more classes: 1"]
 
 
 @pytest.mark.parametrize(
