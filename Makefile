@@ -7,7 +7,7 @@ RESULTS ?= results#       folder, or URL such as s3://bucket/results, for record
 VARY ?=#                  a field of the protocol and its values, such as batch_size=16,64
 ARGS ?=#                  any other option, such as --protocol.epochs 8; make options lists them
 MODEL ?= lenet#           for describe; all compares all
-STUDY ?= kernel_size#     for study
+STUDY ?= kernel_size#     for study: a name, list, all or package.module
 FORCE ?=#                 1 does again what has finished
 DATA_DIR ?= data#         folder where datasets are looked for and put
 PYTHON ?=#                a Python with everything installed, in place of .venv
@@ -65,7 +65,7 @@ describe: $(READY) ## say what MODEL is and what it costs, layer by layer
 peers: $(READY) ## time our training loop of MODELS against those others would write
 	@$(BENCH) peers --models '$(MODELS)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED) $(ARGS)
 
-study: $(READY) ## measure STUDY
+study: $(READY) ## measure and answer STUDY
 	@$(BENCH) study '$(STUDY)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED) $(ARGS)
 
 claim: $(READY) ## say whether model A is better than B in METRIC; RUN=1 trains what is missing, BY=class

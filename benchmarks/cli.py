@@ -16,10 +16,18 @@ from benchmarks.errors import UsageError, check_known
 from benchmarks.machine import shell
 from benchmarks.planning import protocol as protocols
 from benchmarks.planning.protocol import FIELDS, Protocol
-from benchmarks.planning.sweep_config import DEVICES, Placement, SweepConfig, check_dataset
+from benchmarks.planning.sweep_config import (
+    DEVICES,
+    STUDY_OPTIONS,
+    Placement,
+    SweepConfig,
+    check_dataset,
+)
 from benchmarks.records.storage import open_folder
 
 INTERRUPTED = 130
+
+BUDGETS = ("quick", "full")
 
 # Options of `run`; other verbs take some of them.
 _OPTIONS = {f.name: f for kind in (SweepConfig, Placement) for f in fields(kind) if f.metadata}
@@ -101,11 +109,22 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
     predict.add_argument("record", type=Path, help="runs/<run>.json, or weights/<run>.safetensors")
     predict.add_argument("images", type=Path, nargs="+", help="image files, and folders of such")
 
-    shared = ("device", "force", "results", "data_dir")
-    study = verb("study", "measure one question", *shared)
-    study.add_argument("study", help=", ".join(studies.names()))
-    summary = "time our training loop against those others would write"
-    verb("peers", summary, "models", *shared).set_defaults(study="peers")
+    shared = ("device", "force", "results", "data_dir", *STUDY_OPTIONS)
+    study = verb("study", "answer one question by measurements", *shared)
+    study.add_argument("study", help=f"list, all, {', '.join(studies.names())} or package.module")
+    summary = "time our training loop against those others would write; as `study peers`"
+    peers = verb("peers", summary, "models", *shared)
+    peers.set_defaults(study="peers")
+    for one in (study, peers):
+        one.add_argument("--budget", help="quick (the default on a CPU) or full")
+        one.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a setting of the study, such as image_size=28; lists by commas; may be repeated",
+        )
+    run.set_defaults(budget=None, set=[])
 
     claim = verb(
         "claim",
@@ -154,11 +173,25 @@ def parse(argv: list[str]) -> Namespace:
     if "device" in args:
         check_known("device", args.device, DEVICES)
     if getattr(args, "study", None) is not None:
-        check_known("study", args.study, studies.names())
+        if args.study not in ("list", "all"):
+            studies.check(args.study)
+        args.settings = _study_settings(args)
     if args.verb == "data":
         check_dataset(args.dataset)
         args.protocol = Protocol.load(args.protocol, _overrides(args))
     return args
+
+
+def _study_settings(args: Namespace) -> dict[str, Any]:
+    if args.budget is not None:
+        check_known("budget", args.budget, BUDGETS)
+    settings = {"models": args.models} if args.verb == "peers" else {}
+    for given in args.set:
+        name, equals, value = given.partition("=")
+        if not equals:
+            raise UsageError(f"--set {given} must be of the form NAME=VALUE")
+        settings[name.strip()] = value.strip()
+    return settings
 
 
 def _overrides(args: Namespace) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """The verbs: each returns its exit status, and imports only what it needs."""
 
 import sys
+import traceback
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import datamodules
 import lit_models
@@ -14,10 +14,6 @@ from benchmarks.planning import recipe
 from benchmarks.planning.protocol import AUTO, Protocol
 from benchmarks.records.storage import check_writable, vanishes, write_atomic
 from datamodules import DataError
-
-if TYPE_CHECKING:
-    from benchmarks.execution.executor import Executor
-    from benchmarks.planning.sweep_config import SweepConfig
 
 # Errors that are answered in one line: the message says what was wrong and what to do.
 FORESEEN = (UsageError, lit_models.ModelError, DataError)
@@ -106,6 +102,7 @@ def data(args: Namespace) -> int:
 
 def run(args: Namespace) -> int:
     from benchmarks.execution import followers, rendezvous
+    from benchmarks.execution.executor import make_executor
     from benchmarks.execution.sweep import Interrupted, sweep
     from benchmarks.planning.plan import plan
     from benchmarks.records.record import OK
@@ -129,7 +126,8 @@ def run(args: Namespace) -> int:
     for note in dataset.files.notes if dataset.files else ():
         print(f"{dataset.name}: {note}")
     config.check_data(dataset)
-    specs, store, executor = plan(config, dataset), RecordStore(config.results), _executor(config)
+    specs, store = plan(config, dataset), RecordStore(config.results)
+    executor = make_executor(config)
     if node_rank > 0:
         records = followers.follow(specs, store, executor)
         return 0 if all(record.status == OK for record in records) else 1
@@ -141,9 +139,8 @@ def run(args: Namespace) -> int:
             print(f"\n{rebuild_report(config.folder)}\nwritten to {config.folder}")
         raise
     print(f"\n{rebuild_report(config.folder)}\nwritten to {config.folder}")
-    if args.study is not None:
-        study(args)
-    return 0 if all(record.status == OK for record in records) else 1
+    is_well = args.study is None or study(args) == 0
+    return 0 if is_well and all(record.status == OK for record in records) else 1
 
 
 def predict(args: Namespace) -> int:
@@ -160,36 +157,55 @@ def predict(args: Namespace) -> int:
     return 0
 
 
-def _executor(config: "SweepConfig") -> "Executor":
-    from benchmarks.planning.plan import RunOptions
-
-    options = RunOptions(
-        config.data_dir,
-        jobs=config.jobs or 0,
-        timeout=config.timeout,
-        checkpoint_seconds=config.checkpoint_seconds,
-        keep_weights=config.keep_weights,
-        timing=not config.no_timing,
-    )
-    if config.executor == "local":
-        from benchmarks.execution.local import LocalExecutor
-
-        return LocalExecutor(options)
-    from benchmarks.execution.ray import RayExecutor
-
-    executor = RayExecutor(options, config.placement.device)
-    print(executor)
-    return executor
-
-
 def study(args: Namespace) -> int:
+    if args.study == "list":
+        for name in studies.names():
+            print(f"{name:26} {studies.question(name)}")
+        return 0
+    names = studies.names() if args.study == "all" else [args.study]
+    failed = []
+    for name in names:
+        if len(names) > 1:
+            print(f"\n{name}: {studies.question(name)}", flush=True)
+        try:
+            if not _study(name, args):
+                failed.append(name)
+        except Exception as error:
+            if len(names) == 1:
+                raise
+            failed.append(name)
+            if isinstance(error, FORESEEN):
+                print(f"benchmarks: study {name}: {error}", file=sys.stderr)
+            else:
+                traceback.print_exc()
+    if failed and len(names) > 1:
+        print(f"benchmarks: failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _study(name: str, args: Namespace) -> bool:
+    """Measure one study and show its results; returns whether all went well."""
+    from benchmarks.execution.sweep import Interrupted
+    from benchmarks.planning.sweep_config import STUDY_OPTIONS
+    from benchmarks.studies.base import Context, overview
+
     device = environment.resolve_device(args.device)
-    folder = args.results / "studies" / args.study
+    budget = args.budget or ("quick" if device == "cpu" else "full")
+    folder = args.results / "studies" / name
+    options = {option: getattr(args, option) for option in STUDY_OPTIONS}
+    context = Context(folder, device, args.data_dir, args.force, options)
+    one = studies.load(name)
+    settings = one.settings(budget, args.settings)
     check_writable(folder)
-    models = {"models": args.models} if args.verb == "peers" else {}
-    print(studies.load(args.study).run(folder, device, args.force, args.data_dir, **models))
-    print(f"written to {folder}")
-    return 0
+    try:
+        is_well = one.run(settings, context)
+    except Interrupted:
+        if one.is_measured(folder):
+            print(f"\n{one.rebuild(folder)}\nwritten to {folder}")
+        raise
+    print(f"\n{one.rebuild(folder)}\nwritten to {folder}")
+    overview.write(folder.parent)
+    return is_well
 
 
 def rebuild(args: Namespace) -> int:
@@ -197,17 +213,32 @@ def rebuild(args: Namespace) -> int:
     from benchmarks.report.rebuild import rebuild as rebuild_report
 
     comparisons = RecordStore(args.results).folders()
-    measured = [args.results / "studies" / name for name in studies.names()]
-    measured = [folder for folder in measured if (folder / "results.csv").exists()]
+    inside = sorted((args.results / "studies").glob("[!.]*"))
+    measured = [
+        folder
+        for folder in inside
+        if (folder / "results.csv").exists() or RecordStore(folder).folders()
+    ]
     if not comparisons and not measured:
         raise UsageError(f"no records in {args.results}; `make bench` makes them")
-    for folder in measured:
-        check_writable(folder)
     for folder in comparisons:
         print(f"{folder}\n\n{rebuild_report(folder)}\n")
-    for folder in measured:
-        print(f"{folder}\n\n{studies.load(folder.name).rebuild(folder)}\n")
-    return 0
+    return _rebuild_studies(measured) if measured else 0
+
+
+def _rebuild_studies(folders: list[Path]) -> int:
+    from benchmarks.studies.base import overview
+
+    status = 0
+    for folder in folders:
+        try:
+            check_writable(folder)
+            print(f"{folder}\n\n{studies.load(folder.name).rebuild(folder)}\n")
+        except FORESEEN as error:
+            print(f"benchmarks: {error}", file=sys.stderr)
+            status = 2
+    overview.write(folders[0].parent)
+    return status
 
 
 def claim(args: Namespace) -> int:

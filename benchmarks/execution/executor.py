@@ -9,6 +9,7 @@ from typing import Protocol
 
 from benchmarks.machine.timing_lock import Holder
 from benchmarks.planning.plan import RunOptions, RunSpec
+from benchmarks.planning.sweep_config import SweepConfig
 from benchmarks.records.record import RunRecord
 from benchmarks.training.callbacks.stages import Stage
 
@@ -45,3 +46,24 @@ class Executor(Protocol):
 
     def kill(self) -> None:
         """End every run at once."""
+
+
+def make_executor(config: SweepConfig) -> Executor:
+    """The executor that a resolved sweep asks for."""
+    options = RunOptions(
+        config.data_dir,
+        jobs=config.jobs or 0,
+        timeout=config.timeout,
+        checkpoint_seconds=config.checkpoint_seconds,
+        keep_weights=config.keep_weights,
+        timing=not config.no_timing,
+    )
+    if config.executor == "local":
+        from benchmarks.execution.local import LocalExecutor
+
+        return LocalExecutor(options)
+    from benchmarks.execution.ray import RayExecutor
+
+    executor = RayExecutor(options, config.placement.device)
+    print(executor)
+    return executor

@@ -8,7 +8,7 @@ import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -43,16 +43,23 @@ def package_digest(name: str) -> str:
     return digest([_module_digest(module) for module in _modules(name)])
 
 
-def imported_digest(names: Iterable[str], package: str = "lit_models") -> str:
-    """The hash of modules, and of whatever they import of `lit_models` and of `package`."""
+def imported_digest(names: Iterable[str], *packages: str, without: tuple[str, ...] = ()) -> str:
+    """The hash of modules, and of whatever they import of `lit_models` and of `packages`.
+
+    Args:
+        names: of the modules.
+        packages: whose modules are followed.
+        without: functions and methods of `names` that change no number.
+    """
+    names = list(names)
+    inside = tuple(f"{package}." for package in ("lit_models", *packages))
     found: dict[str, str] = {}
     pending = list(names)
     while pending:
         name = pending.pop()
         if name not in found and name not in _IGNORED:
-            found[name] = _module_digest(name)
-            inside = (f"{package}.", "lit_models.")
-            pending += [other for other in _imported(name) if other.startswith(inside)]
+            found[name] = _module_digest(name, without if name in names else ())
+            pending += [other for other in _imported(name) if f"{other}.".startswith(inside)]
     return digest([found[name] for name in sorted(found)])
 
 
@@ -76,15 +83,18 @@ def _path(name: str) -> Path:
 
 
 @cache
-def _module_digest(name: str) -> str:
-    return source_digest(_path(name))
+def _module_digest(name: str, without: tuple[str, ...] = ()) -> str:
+    return source_digest(_path(name), without)
 
 
-def source_digest(path: Path, without: Container[str] = ()) -> str:
-    """The hash of a file of Python code, without its functions of these names."""
-    body = ast.parse(path.read_bytes()).body
-    kept = [node for node in body if getattr(node, "name", None) not in without]
-    return digest(_canonical(ast.Module(kept, type_ignores=[])))
+def source_digest(path: Path, without: tuple[str, ...] = ()) -> str:
+    """The hash of a file of Python code, without its functions and methods of these names."""
+    tree = ast.parse(path.read_bytes())
+    bodies: list[ast.Module | ast.ClassDef] = [tree]
+    bodies += [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    for node in bodies:
+        node.body = [each for each in node.body if getattr(each, "name", None) not in without]
+    return digest(_canonical(tree))
 
 
 _WITHOUT_EFFECT = {"annotation", "returns", "type_params", "type_comment", "ctx", "kind"}

@@ -23,6 +23,12 @@ EXECUTORS = ("local", "ray")
 SINGLE_DEVICE, DDP = "single_device", "ddp"
 STRATEGIES = ("auto", SINGLE_DEVICE, DDP)
 
+# Fields of `SweepConfig` that tell how runs are carried out; studies that train take them too.
+STUDY_OPTIONS = (
+    *("executor", "jobs", "timeout", "checkpoint_seconds"),
+    *("keep_weights", "no_timing"),
+)
+
 
 def _option(doc: str, default: Any, **options: Any) -> Any:
     """A field that is an option, with the arguments of `ArgumentParser.add_argument`."""

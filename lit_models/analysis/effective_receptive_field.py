@@ -4,6 +4,7 @@ W. Luo, Y. Li, R. Urtasun, R. Zemel, "Understanding the Effective Receptive Fiel
 Convolutional Neural Networks", 2016, 2: the gradient of the central unit with respect to the input.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,13 +35,26 @@ class EffectiveReceptiveField:
         top, bottom, left, right = self.box
         return (top + bottom + 1) / 2, (left + right + 1) / 2
 
+    @property
+    def distances(self) -> Tensor:
+        """The distance of each pixel's middle from the centre in pixels, (H, W)."""
+        rows, columns = (torch.arange(size) + 0.5 for size in self.weights.shape)
+        return torch.hypot(rows[:, None] - self.centre[0], columns - self.centre[1])
+
     def radius(self, mass: float) -> float:
         """Radius in pixels around the centre that holds a fraction `mass` of the weights."""
-        rows, columns = (torch.arange(size) + 0.5 for size in self.weights.shape)
-        distances = torch.hypot(rows[:, None] - self.centre[0], columns - self.centre[1]).flatten()
-        distances, order = distances.sort()
+        distances, order = self.distances.flatten().sort()
         held = self.weights.double().flatten()[order].cumsum(0)
         return distances[torch.searchsorted(held, mass * held[-1])].item()
+
+    def area(self, mass: float) -> float:
+        """The part of the field inside the image that lies within `radius(mass)`.
+
+        About `mass` if all pixels weigh alike, and less if the centre weighs more.
+        """
+        top, bottom, left, right = (math.ceil(side) for side in self.box)
+        inside = self.distances[max(0, top) : bottom + 1, max(0, left) : right + 1]
+        return (inside <= self.radius(mass)).double().mean().item()
 
 
 def effective_receptive_field(
@@ -89,3 +103,19 @@ def effective_receptive_field(
         raise ModelError(f"no gradient of layer {field.name!r} reaches the image")
     box = (*height.bounds(position[0]), *width.bounds(position[1]))
     return EffectiveReceptiveField((weights / weights.sum()).float(), field, box)
+
+
+@torch.no_grad()
+def calibrate_batch_norm(net: nn.Module, images: Tensor) -> None:
+    """Put `net` in eval mode, and set the statistics of batch normalisation to those of `images`.
+
+    An untrained net would else normalise by mean 0 and variance 1.
+    """
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None  # the mean over all batches, here of one
+    net.eval()
+    for norm in norms:
+        norm.train()
+    net(images)
+    net.eval()

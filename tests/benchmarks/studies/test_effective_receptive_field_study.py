@@ -1,28 +1,26 @@
 import pandas as pd
 import pytest
-import torch
 
 from benchmarks import cli
-from benchmarks.studies import effective_receptive_field
+from benchmarks.studies.effective_receptive_field import EffectiveReceptiveField
 
-SETTINGS = {"dataset": "cifar10", "image_size": 64, "images": 4, "init": "lsuv", "seed": 0}
+SETTINGS = {"models": "resnet18,lenet", "dataset": "cifar10", "image_size": 64, "images": 4}
 
 
 @pytest.fixture(scope="module")
 def study(image_folder, tmp_path_factory):
-    """Runs the study of two nets on a few small images; returns the folder of results."""
+    """Runs the study of two nets on a few small images; returns its folder of results."""
     results = tmp_path_factory.mktemp("results")
+    given = [f"--set={name}={value}" for name, value in SETTINGS.items()]
 
-    def run():
+    def run(*options):
         folders = ["--results", str(results), "--data-dir", str(results / "data")]
-        arguments = ["study", "effective_receptive_field", "--device", "cpu", *folders]
-        assert cli.main(arguments) == 0
+        arguments = ["study", "effective_receptive_field", "--device", "cpu", *given, *folders]
+        assert cli.main([*arguments, *options]) == 0
         return results / "studies" / "effective_receptive_field"
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CIFAR10_IMAGES", str(image_folder))
-        patch.setattr(effective_receptive_field, "SETTINGS", SETTINGS)
-        patch.setattr(effective_receptive_field, "MODELS", ("resnet18", "lenet"))
         yield run
 
 
@@ -32,18 +30,18 @@ def test_real_images_give_radii_and_a_plot(study, capsys):
     assert rows["theoretical_size"].to_dict() == {"resnet18": 435, "lenet": 16}
     assert (rows["radius_half"] < rows["radius_95"]).all()
     assert rows.loc["lenet", "radius_95"] < 8 * 2**0.5
+    assert rows["area_of_half"].between(0, 1).all()
     assert (folder / "table.md").read_text() in capsys.readouterr().out
     assert (folder / "plots" / "effective_receptive_field.png").exists()
 
 
-def test_it_is_measured_once_and_the_same_twice(study, monkeypatch, small_dataset):
-    again, maps = effective_receptive_field.measure(small_dataset, torch.device("cpu"))
+def test_it_is_measured_once_and_the_same_twice(study, monkeypatch):
     first = pd.read_csv(study() / "results.csv")
-    radii = ["radius_half", "radius_95"]
+    again = pd.read_csv(study("--force") / "results.csv")
+    radii = ["radius_half", "radius_95", "area_of_half"]
     pd.testing.assert_frame_equal(again[radii], first[radii])
-    assert set(maps) == set(first["model"])
-    monkeypatch.delattr(effective_receptive_field, "measure")
-    assert pd.read_csv(study() / "results.csv").equals(first)
+    monkeypatch.delattr(EffectiveReceptiveField, "measure")
+    assert pd.read_csv(study() / "results.csv").equals(again)
 
 
 def test_report_rebuilds_table_and_plot(study):

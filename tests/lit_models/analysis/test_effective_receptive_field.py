@@ -28,6 +28,8 @@ def test_one_convolution_weights_its_window_equally():
     # The nearest 13 of the 25 pixels are at most 2 px away; the 4 farthest are the corners.
     assert found.radius(0.5) == 2
     assert found.radius(0.95) == pytest.approx(math.hypot(2, 2))
+    assert found.area(0.5) == 13 / 25
+    assert found.area(1) == 1
 
 
 def test_many_convolutions_give_a_gaussian():

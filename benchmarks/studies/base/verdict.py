@@ -1,0 +1,73 @@
+"""What the data say about a claim: an effect with its interval, and whether the claim holds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim that holds for effects from `at_least` to `at_most`, and the effect that was found.
+
+    Args:
+        claim: a sentence without a full stop.
+        figure: names the effect.
+        effect: the estimate.
+        low, high: ends of its 95 % interval; NaN: unknown.
+        unit: of effect, interval and bounds.
+        more_seeds: that would decide the claim; None: unknown, or not a matter of seeds.
+        note: a sentence about the interval or the conditions.
+    """
+
+    claim: str
+    figure: str
+    effect: float
+    low: float
+    high: float
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    unit: str = ""
+    more_seeds: int | None = None
+    note: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """Supported or not if the whole interval says so, and else undecided."""
+        if self.at_least <= self.low and self.high <= self.at_most:
+            return SUPPORTED
+        if self.high < self.at_least or self.low > self.at_most:
+            return NOT_SUPPORTED
+        if self.more_seeds:
+            return f"needs {self.more_seeds} more seeds"
+        return UNDECIDED
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `verdicts.json` keeps; an unknown or infinite number is null."""
+        figures = ("effect", "low", "high", "at_least", "at_most")
+        numbers = {name: getattr(self, name) for name in figures}
+        finite = {name: each if math.isfinite(each) else None for name, each in numbers.items()}
+        texts = {"claim": self.claim, "outcome": self.outcome, "figure": self.figure}
+        return {**texts, **finite, "unit": self.unit, "sentence": self.sentence}
+
+    @property
+    def sentence(self) -> str:
+        """Claim, effect, interval and outcome in markdown."""
+        known = not (math.isnan(self.low) or math.isnan(self.high))
+        interval = f"95 % interval {self.low:.3g} to {self.high:.3g}" if known else "no interval"
+        effect = f"{self.effect:.3g} {self.unit}".strip()
+        text = (
+            f"*{self.claim}*: **{self.outcome}**. {self.figure}: {effect} ({interval}); "
+            f"the claim asks for {self._bounds()}."
+        )
+        return f"{text} {self.note}".strip()
+
+    def _bounds(self) -> str:
+        if math.isinf(self.at_most):
+            return f"at least {self.at_least:.3g}"
+        if math.isinf(self.at_least):
+            return f"at most {self.at_most:.3g}"
+        return f"{self.at_least:.3g} to {self.at_most:.3g}"
