@@ -4,6 +4,7 @@ import sys
 import traceback
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import datamodules
 import lit_models
@@ -14,6 +15,9 @@ from benchmarks.planning import recipe
 from benchmarks.planning.protocol import AUTO, Protocol
 from benchmarks.records.storage import check_writable, vanishes, write_atomic
 from datamodules import DataError
+
+if TYPE_CHECKING:
+    from benchmarks.analysis.evidence import Evidence
 
 # Errors that are answered in one line: the message says what was wrong and what to do.
 FORESEEN = (UsageError, lit_models.ModelError, DataError)
@@ -254,16 +258,23 @@ def claim(args: Namespace) -> int:
     else:
         folder = evidence.find(args.results, args.dataset, args.protocol)
     found = evidence.Evidence.load(folder)
-    for model in (args.a, args.b):
-        if model not in found.runs:
-            lit_models.entry(model)  # an unknown name is answered first
-            raise UsageError(f"{model} has no finished run in {folder}; RUN=1 trains it")
+    a, b = (_with_runs(name, found) for name in (args.a, args.b))
     margin = None if args.margin is None else args.margin / 100
-    print(wording.claim_in_words(claims.claim(found, args.a, args.b, metric, margin), found))
+    print(wording.claim_in_words(claims.claim(found, a, b, metric, margin), found))
     if args.by:
-        classes = by_class.by_class(found, args.a, args.b)
-        print(f"\n{wording.classes_in_words(classes, args.a, args.b)}")
+        print(f"\n{wording.classes_in_words(by_class.by_class(found, a, b), a, b)}")
     return 0
+
+
+def _with_runs(name: str, evidence: "Evidence") -> str:
+    """The name under which a model has finished runs."""
+    model = name if name in evidence.runs else lit_models.entry(name).name
+    if model not in evidence.runs:
+        known = ", ".join(evidence.runs)
+        raise UsageError(
+            f"{model} has no finished run in {evidence.folder}, which has {known}; RUN=1 trains it"
+        )
+    return model
 
 
 def _train_claimed(args: Namespace) -> Path:

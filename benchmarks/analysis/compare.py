@@ -126,7 +126,7 @@ def _comparisons(results: Path) -> dict[str, Path]:
 def _compare(name: str, old: Path, new: Path) -> FolderComparison:
     before, after = Evidence.load(old), Evidence.load(new)
     models = [model for model in before.runs if model in after.runs]
-    failed = {record.setup.model for record in load(new) if record.status != OK}
+    failed = {record.setup.label for record in load(new) if record.status != OK}
     gone = [model for model in before.runs if model not in after.runs and model in failed]
     only = [
         f"only in {side.folder}: {', '.join(own)}"
@@ -238,7 +238,7 @@ def _keys(pairs: list[tuple[RunRecord, RunRecord]]) -> list[str]:
         if timing := key_difference(old.speed.inputs, new.speed.inputs):
             texts.append(timing)
         if texts:
-            by_text.setdefault("; ".join(texts), []).append(old.setup.model)
+            by_text.setdefault("; ".join(texts), []).append(old.setup.label)
     if not by_text:
         return ["the keys are equal: code, data, protocol and versions are the same"]
     return [

@@ -25,6 +25,8 @@ TEST_IMAGES = {"fashion_mnist": 10_000, "cifar10": 10_000}
 class Evidence:
     """The runs of one comparison that ended well, by model: the newest of each seed.
 
+    Where the comparison varies a field, by model and value, such as `lenet, batch size 16`.
+
     All have the protocol, the data and the devices of the newest run.
     """
 
@@ -43,7 +45,7 @@ class Evidence:
             raise UsageError(f"no run in {folder / 'runs'} ended well; `make bench` makes some")
         records.sort(key=lambda record: record.finished_at)
         newest = {
-            (record.setup.model, record.setup.seed): record
+            (record.setup.label, record.setup.seed): record
             for record in records
             if _conditions(record) == _conditions(records[-1])
         }

@@ -73,6 +73,18 @@ def in_words(value: Any) -> int | float | str:
     return "none" if value is None else value
 
 
+def label(model: str, field: str | None, value: int | float | str | None) -> str:
+    """A model with its value of the varied field, such as `lenet, batch size 16`."""
+    if field is None or value is None:
+        return model
+    return f"{model}, {field.replace('_', ' ')} {as_text(value)}"
+
+
+def as_text(value: int | float | str) -> str:
+    """A value that `in_words` returned, such as `0.001` or `adamw`."""
+    return value if isinstance(value, str) else f"{value:,.10g}"
+
+
 def split(text: str) -> tuple[str, ...]:
     """The parts between commas, except those in brackets: `a[b=1,c=2],d` has two."""
     parts: list[str] = []

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.planning.variation import label
 from benchmarks.records.artifacts import Predictions
 from datamodules import CLASSIFICATION
 
@@ -72,6 +73,11 @@ class Setup:
     varied_value: float | str | None = _field("its value in this run")
     settings: dict[str, Any] = _field("the protocol of this model", default_factory=dict)
     inputs: dict[str, Any] = _field("what the key is a hash of, by name", default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The model, with its value of the varied field."""
+        return label(self.model, self.varied, self.varied_value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import pandas as pd
 from scipy import stats
 
+from benchmarks.planning.variation import label
 from benchmarks.records.record import OK
 
 # What distinguishes the rows of a table, besides the value of a varied field.
@@ -60,22 +61,14 @@ def placements(rows: pd.DataFrame) -> pd.Series:
 
 def labels(rows: pd.DataFrame) -> pd.Series:
     """The model of each run, its devices where these differ, and its value of a varied field."""
-    varied = [
-        "" if pd.isna(field) else f", {field.replace('_', ' ')} {value_in_words(value)}"
-        for field, value in zip(rows["varied"], rows["varied_value"], strict=True)
-    ]
-    return nets(rows) + varied
+    fields = rows["varied"].astype(object).where(rows["varied"].notna(), None)
+    return pd.Series(map(label, nets(rows), fields, rows["varied_value"]), rows.index, dtype=object)
 
 
 def nets(rows: pd.DataFrame) -> pd.Series:
     """The model of each run, and its devices where these differ between the runs."""
     places = placements(rows)
     return rows["model"] + (", " + places if places.nunique() > 1 else "")
-
-
-def value_in_words(value: int | float | str) -> str:
-    """A value of a varied field, such as `0.001` or `adamw`."""
-    return value if isinstance(value, str) else f"{value:,.10g}"
 
 
 def conditions(rows: pd.DataFrame) -> pd.DataFrame:

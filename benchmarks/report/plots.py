@@ -10,7 +10,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from benchmarks.report.comparable import labels, marks, nets, value_in_words, values_in_order
+from benchmarks.planning.variation import as_text
+from benchmarks.report.comparable import labels, marks, nets, values_in_order
 from benchmarks.report.style import LABEL_STEPS, WrittenOut, look
 from benchmarks.report.table import in_words
 
@@ -173,6 +174,6 @@ def _mark_values(
     if is_number and places[-1] >= DECADE * places[0] > 0:
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(places, [value_in_words(value) for value in values])
+    axes.set_xticks(places, [as_text(value) for value in values])
     axes.tick_params(axis="x", rotation=45 if len(values) > 5 else 0)
     axes.margins(x=0.08)

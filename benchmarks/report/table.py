@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.planning.variation import as_text
 from benchmarks.records.record import OK
 from benchmarks.report import notes
-from benchmarks.report.comparable import ROW, annotated, comparable, value_in_words
+from benchmarks.report.comparable import ROW, annotated, comparable
 from benchmarks.report.notes import DRIFT, escape
 from datamodules.dataset import SEGMENTATION
 
@@ -55,7 +56,7 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
     model, devices = escape(first["model"]), first["placement"]
     knob = {}
     if pd.notna(first["varied"]):
-        knob = {first["varied"].replace("_", " "): value_in_words(first["varied_value"])}
+        knob = {first["varied"].replace("_", " "): as_text(first["varied_value"])}
     if done.empty:
         failed = {"devices": devices, "parameters": first["status"], "_score": -1.0}
         return {"model": model, **knob, **failed}
