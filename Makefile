@@ -2,7 +2,7 @@ MODELS ?= all#            all, names, comma lists, wildcards such as resnet*, op
 DATASET ?= fashion_mnist# fashion_mnist, cifar10, fashion_mnist_masks, or a folder or archive of images
 PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
 SEEDS ?= 0#               such as 0,1,2
-DEVICE ?= auto#           auto, cpu, cuda or mps
+DEVICE ?= auto#           auto, cpu, cuda, cuda:1 or mps
 RESULTS ?= results#       folder, or URL such as s3://bucket/results, for records, tables and plots
 VARY ?=#                  a field of the protocol and its values, such as batch_size=16,64
 ARGS ?=#                  any other option, such as --protocol.epochs 8; make options lists them
@@ -11,9 +11,13 @@ STUDY ?= kernel_size#     for study: a name, list, all or package.module
 FORCE ?=#                 1 does again what has finished
 DATA_DIR ?= data#         folder where datasets are looked for and put
 PYTHON ?=#                a Python with everything installed, in place of .venv
+PINNED ?=#                for setup; 1 installs the versions of constraints.txt
+
+# A word for the shell, whatever characters are in it.
+quote = '$(subst ','\'',$(1))'
 
 # Options that also have a variable: JOBS=2 is --jobs 2.
-with = $(if $($(1)),--$(2) '$($(1))')
+with = $(if $($(1)),--$(2) $(call quote,$($(1))))
 OPTIONS = $(call with,JOBS,jobs) $(call with,EXECUTOR,executor) $(call with,TIMEOUT,timeout) \
 	$(call with,VARY,vary) \
 	$(call with,DEVICES,devices) $(call with,NUM_NODES,num-nodes) $(call with,STRATEGY,strategy) \
@@ -25,9 +29,20 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 ifeq ($(PYTHON),)
 PY := .venv/bin/python
 READY := .venv/installed
+# An environment of an older Python, or of one that is gone, is made anew.
+ifneq ($(shell $(PY) -c 'import sys; print(sys.version_info >= (3, 11))' 2>&1),True)
+NO_VENV := 1
+.PHONY: .venv/installed
+endif
 else
-PY := $(PYTHON)
+# Either a program, whose path may have spaces, or a command such as `uv run python`.
+PY := $(if $(shell command -v $(call quote,$(PYTHON)) 2>&1),$(call quote,$(PYTHON)),$(PYTHON))
 READY :=
+endif
+
+IS_PINNED := $(filter-out 0 no false,$(PINNED))
+ifneq ($(IS_PINNED),)
+.PHONY: .venv/installed
 endif
 
 BENCH := $(PY) -m benchmarks
@@ -43,30 +58,39 @@ help: ## show targets and variables
 
 setup: $(READY) ## make .venv and install everything
 
+# The tables of pyproject.toml from which packages follow; .venv/installed is a copy of them.
+TABLES := sed -n '/^\[build-system\]/,/^\[tool/p' pyproject.toml
+INSTALL := PIP_USER=0 .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	$(if $(IS_PINNED),-c constraints.txt) -e '.[dev]'
+
 .venv/installed: pyproject.toml
-	python3 -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $@
+	$(if $(NO_VENV),python3 -m venv --clear .venv)
+	@$(if $(IS_PINNED),false,$(TABLES) | cmp -s - $@) \
+		|| { echo 'installing into .venv ...'; $(INSTALL); }
+	@$(TABLES) >$@
 
 data: $(READY) ## find, or fetch, and verify DATASET, and draw some of its images
-	@$(BENCH) data --dataset '$(DATASET)' --results '$(RESULTS)' $(ARGS)
+	@$(BENCH) data --dataset $(call quote,$(DATASET)) --results $(call quote,$(RESULTS)) $(ARGS)
 
 bench: $(READY) ## train MODELS under PROTOCOL and compare them; all: time kernel sizes too
-	@exec $(BENCH) run --models '$(MODELS)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --seeds '$(SEEDS)' \
-		--device '$(DEVICE)' --results '$(RESULTS)' \
+	@exec $(BENCH) run --models $(call quote,$(MODELS)) --dataset $(call quote,$(DATASET)) \
+		--protocol $(call quote,$(PROTOCOL)) --seeds $(call quote,$(SEEDS)) \
+		--device $(call quote,$(DEVICE)) --results $(call quote,$(RESULTS)) \
 		$(if $(filter all,$(MODELS)),--study kernel_size) $(FORCED) $(OPTIONS) $(ARGS)
 
 options: $(READY) ## list every option of bench, and every field of a protocol
 	@$(BENCH) run --help
 
 describe: $(READY) ## say what MODEL is and what it costs, layer by layer
-	@$(BENCH) describe $(if $(filter all,$(MODEL)),--all --results '$(RESULTS)','$(MODEL)') $(ARGS)
+	@$(BENCH) describe $(if $(filter all,$(MODEL)),--all --results $(call quote,$(RESULTS)),$(call quote,$(MODEL))) $(ARGS)
 
 peers: $(READY) ## time our training loop of MODELS against those others would write
-	@$(BENCH) peers --models '$(MODELS)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED) $(ARGS)
+	@$(BENCH) peers --models $(call quote,$(MODELS)) --device $(call quote,$(DEVICE)) \
+		--results $(call quote,$(RESULTS)) $(FORCED) $(ARGS)
 
 study: $(READY) ## measure and answer STUDY
-	@$(BENCH) study '$(STUDY)' --device '$(DEVICE)' --results '$(RESULTS)' $(FORCED) $(ARGS)
+	@$(BENCH) study $(call quote,$(STUDY)) --device $(call quote,$(DEVICE)) \
+		--results $(call quote,$(RESULTS)) $(FORCED) $(ARGS)
 
 claim: $(READY) ## say whether model A is better than B in METRIC; RUN=1 trains what is missing, BY=class
 	@$(BENCH) claim '$(A)' '$(B)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --device '$(DEVICE)' \
@@ -77,7 +101,7 @@ compare: $(READY) ## say what became better or worse between the results folders
 	@$(BENCH) compare '$(A)' '$(B)' $(ARGS)
 
 report: $(READY) ## rebuild tables and plots of RESULTS from the records
-	@$(BENCH) report --results '$(RESULTS)'
+	@$(BENCH) report --results $(call quote,$(RESULTS))
 
 notebook: $(READY) ## run notebooks/results.ipynb; results/results.ipynb keeps its outputs
 	@mkdir -p results

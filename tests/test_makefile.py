@@ -2,21 +2,24 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 
 import pandas as pd
 import pytest
+from packaging.requirements import Requirement
 
 from tests.conftest import ROOT
 
 
-def make(*arguments, **environment):
+def make(*arguments, cwd=ROOT, **environment):
     command = ["make", "--no-print-directory", *map(str, arguments)]
     # The make that may run these tests hands its variables on.
     own = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "ARGS"}
     variables = {**own, "PYTHON": sys.executable, **environment}
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -159,3 +162,100 @@ def test_describe():
 def test_kernel_sizes_are_timed_with_all_models():
     assert "--study kernel_size" in make("--dry-run", "bench", "MODELS=all").stdout
     assert "--study" not in make("--dry-run", "bench", "MODELS=lenet").stdout
+
+
+def program(path, script):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_values_reach_the_command_as_they_were_given(tmp_path):
+    """Spaces, quotes and backslashes, also in the path of Python."""
+    python = program(tmp_path / "it's a path" / "python", "printf '<%s>\\n' \"$@\"")
+    given = {"RESULTS": 'it\'s "my" results', "PROTOCOL": "a\\b.yaml", "JOBS": "2 '"}
+    variables = [f"{name}={value}" for name, value in given.items()]
+    done = make("bench", f"PYTHON={python}", "MODELS=a b;c", "ARGS=--x '1 2'", *variables)
+    assert done.returncode == 0, done.stderr
+    words = re.findall("<(.*)>", done.stdout)
+    given |= {"MODELS": "a b;c", "X": "1 2"}
+    for name, value in given.items():
+        assert words[words.index(f"--{name.lower()}") + 1] == value
+
+
+def test_python_may_be_a_command_with_arguments():
+    shown = make("--dry-run", "describe", "PYTHON=uv run python").stdout
+    assert shown.startswith("uv run python -m benchmarks describe")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The Makefile in a folder whose programs write down how they are called."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    log = tmp_path / "log"
+    installed = f'echo "$@" >>"{log}"; case "$1" in -c) echo True;; esac'
+    template = program(tmp_path / "template", installed)
+    makes = f'echo "python3 $@" >>"{log}"; rm -rf .venv; mkdir -p .venv/bin; '
+    program(tmp_path / "bin" / "python3", makes + f'cp "{template}" .venv/bin/python')
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+
+    def run(*arguments):
+        log.write_text("")
+        done = make(*arguments, cwd=tmp_path, PYTHON="", PATH=path)
+        assert done.returncode == 0, done.stderr
+        calls = [line for line in log.read_text().splitlines() if not line.startswith("-c ")]
+        return [re.sub(r"--(quiet|disable-pip-version-check) ", "", call) for call in calls]
+
+    return tmp_path, run
+
+
+INSTALLS = "-m pip install -e .[dev]"
+DESCRIBES = "-m benchmarks describe lenet"
+MAKES = "python3 -m venv --clear .venv"
+
+
+def test_packages_are_installed_once_and_when_they_change(checkout):
+    folder, run = checkout
+    assert run("describe") == [MAKES, INSTALLS, DESCRIBES]
+    assert run("describe") == [DESCRIBES]
+    settings = folder / "pyproject.toml"
+    settings.touch()
+    os.utime(settings, (2e9, 2e9))
+    assert run("describe") == [DESCRIBES]
+    settings.write_text(settings.read_text() + "\n# of a tool\n")
+    os.utime(settings, (2e9, 2e9))
+    assert run("describe") == [DESCRIBES]
+    settings.write_text(settings.read_text().replace('"torch>=', '"another>=1", "torch>='))
+    os.utime(settings, (2e9, 2e9))
+    assert run("describe") == [INSTALLS, DESCRIBES]
+
+
+@pytest.mark.parametrize("script", ["echo False", "exit 1"], ids=["older", "broken"])
+def test_an_environment_of_an_older_or_lost_python_is_made_anew(checkout, script):
+    folder, run = checkout
+    run("setup")
+    program(folder / ".venv" / "bin" / "python", script)
+    assert run("describe") == [MAKES, INSTALLS, DESCRIBES]
+
+
+def test_pinned_versions_are_installed_when_asked_for(checkout):
+    _, run = checkout
+    run("setup")
+    assert run("setup", "PINNED=1") == ["-m pip install -c constraints.txt -e .[dev]"]
+    assert run("describe") == [DESCRIBES]
+    assert run("setup", "PINNED=0") == []
+
+
+def test_pinned_versions_are_those_that_the_project_admits():
+    """Each dependency has a version, and pyproject.toml admits it."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    versions = {name.lower().replace("_", "-"): version for name, version in pinned.items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = project["optional-dependencies"].values()
+    for text in [*project["dependencies"], *(text for group in optional for text in group)]:
+        needed = Requirement(text)
+        if needed.name != project["name"]:
+            assert versions[needed.name.lower().replace("_", "-")] in needed.specifier, text
