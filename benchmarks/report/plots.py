@@ -1,8 +1,10 @@
 """Plots of a comparison, each drawn from a frame with the columns of `results.csv`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from adjustText import adjust_text
 from matplotlib.axes import Axes
@@ -12,10 +14,11 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmarks.planning.variation import as_text
 from benchmarks.report.comparable import labels, marks, nets, values_in_order
-from benchmarks.report.style import LABEL_STEPS, WrittenOut, look
+from benchmarks.report.style import GREY, LABEL_STEPS, LINE_COLORS, WrittenOut, look
 from benchmarks.report.table import in_words
 
 DECADE = 10.0  # from this ratio of the largest to the smallest value on, an axis is logarithmic
+MOST_NAMES = 20  # beside points, before they cover each other
 
 
 @look()
@@ -51,7 +54,8 @@ def accuracy(rows: pd.DataFrame) -> Figure:
 def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
     """Test score against training examples/sec; the area of a point is the number of parameters.
 
-    Hollow points were measured under other conditions, and their speeds are not to be compared.
+    Hollow points were measured under other conditions, and their speeds are not to be compared. Of
+    more than twenty models, those are named for which no other is both faster and better.
     """
     score, signs = _scores(rows)[-1], marks(rows)
     names = (labels(rows) + " " + signs).str.strip()
@@ -68,6 +72,10 @@ def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
     axes.set_xlabel("training examples/sec (log scale)")
     axes.set_ylabel(in_words(score, rows))
     legend = "; area: parameters" + ("; hollow: other conditions" if is_marked.any() else "")
+    if len(means) > MOST_NAMES:
+        by_speed = means.sort_values("examples_per_sec", ascending=False)
+        means = by_speed[by_speed[score] >= by_speed[score].cummax()]
+        legend += "; named: none is faster and better"
     axes.set_title(_title(rows) + legend, loc="left", wrap=True)
     texts = [axes.text(row["examples_per_sec"], row[score], name) for name, row in means.iterrows()]
     figure.draw_without_rendering()  # fixes the positions of the points
@@ -87,15 +95,16 @@ def training_curves(rows: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), sharex=True)
     curves = curves.merge(rows[["key"]].assign(name=labels(rows)), on="key")
     means = curves.groupby(["name", "epoch"])[["loss", "train_accuracy"]].mean().reset_index()
-    colors = plt.get_cmap("tab10" if means["name"].nunique() <= 10 else "tab20")
+    lines = means.groupby("name")
+    colors = _line_colors(lines["train_accuracy"].last())
     for axes, column in zip(panels, ("loss", "train_accuracy"), strict=True):
-        for number, (name, line) in enumerate(means.groupby("name")):
-            color = colors(number % colors.N)
-            axes.plot(line["epoch"], line[column], marker="o", ms=4, color=color, label=name)
+        for name, color in colors.items():
+            epochs = lines.get_group(name)
+            _draw_line(axes, epochs["epoch"], epochs[column], name, color)
         axes.set_xlabel("epoch")
         axes.set_ylabel("training loss" if column == "loss" else in_words(column, curves))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
+    _name_lines(figure, panels[0], colors, loc="outside right center")
     return figure
 
 
@@ -115,16 +124,18 @@ def knob(rows: pd.DataFrame) -> Figure:
     panels = {column: words for column, words in panels.items() if rows[column].notna().any()}
     values = values_in_order(rows["varied_value"])
     positions = _positions(values)
-    lines = nets(rows)
-    colors = plt.get_cmap("tab10" if lines.nunique() <= 10 else "tab20")
+    lines = rows.groupby(nets(rows))
+    colors = _line_colors(lines[score].mean())
     is_marked = marks(rows) != ""
     figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 4.8), squeeze=False)
     for panel, (column, words) in zip(axes[0], panels.items(), strict=True):
-        for number, (line, runs) in enumerate(rows.groupby(lines, sort=False)):
-            color = colors(number % colors.N)
+        for line, color in colors.items():
+            runs = lines.get_group(line)
             at = runs["varied_value"].map(positions)
             means = runs[column].groupby(at).mean().dropna()
-            panel.plot(means.index, means, marker="o", ms=5, color=color, label=line)
+            _draw_line(panel, means.index, means, line, color)
+            if color == GREY:
+                continue
             hollow = is_marked[runs.index] & (column != score)
             faces = [("white" if marked else color) for marked in hollow]
             panel.scatter(at, runs[column], s=24, c=faces, ec=color, alpha=0.5, zorder=3)
@@ -134,8 +145,33 @@ def knob(rows: pd.DataFrame) -> Figure:
         if column != score:
             _scale_amounts(panel, rows[column])
     figure.suptitle(_title(rows), x=0.01, ha="left", wrap=True)
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    _name_lines(figure, axes[0][0], colors, loc="outside lower center", ncols=3)
     return figure
+
+
+def _line_colors(scores: pd.Series) -> dict[str, str]:
+    """The colour of each line, best score first.
+
+    Eight lines can be told apart by colour. Of more, eight spread from the best to the worst have
+    one, and the others are grey.
+    """
+    names = scores.sort_values(ascending=False).index
+    spread = np.linspace(0, len(names) - 1, min(len(names), len(LINE_COLORS))).round().astype(int)
+    colors = dict(zip(names[spread], LINE_COLORS, strict=False))
+    return {name: colors.get(name, GREY) for name in names}
+
+
+def _draw_line(axes: Axes, x: pd.Series, y: pd.Series, name: str, color: str) -> None:
+    if color == GREY:
+        axes.plot(x, y, color=color, lw=1, zorder=1, label="_grey")  # not for a legend
+    else:
+        axes.plot(x, y, color=color, marker="o", ms=4, label=name)
+
+
+def _name_lines(figure: Figure, axes: Axes, colors: dict[str, str], **place: Any) -> None:
+    if others := list(colors.values()).count(GREY):
+        axes.plot([], [], color=GREY, lw=1, label=f"{others} more")
+    figure.legend(*axes.get_legend_handles_labels(), **place)
 
 
 def _scores(rows: pd.DataFrame) -> list[str]:

@@ -23,6 +23,10 @@ _LOOK = {
     "legend.frameon": False,
 }
 
+# More colours than these cannot be told apart; grey is for the other lines.
+LINE_COLORS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8")
+GREY = "0.82"
+
 # By default adjustText moves labels for one second, so their places depend on the machine.
 LABEL_STEPS = 100
 

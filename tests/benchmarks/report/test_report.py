@@ -13,6 +13,7 @@ from benchmarks.records.record import COLUMNS, FAILED, OK
 from benchmarks.records.store import RecordStore
 from benchmarks.report import comparable, notes, plots, table
 from benchmarks.report.rebuild import rebuild
+from benchmarks.report.style import LINE_COLORS
 from tests.conftest import ROOT
 from tests.runs import record_of
 
@@ -334,6 +335,43 @@ def test_a_varied_field_is_the_axis_of_a_plot(field, values, scale, ticks):
 def test_a_plot_of_a_varied_field_has_no_panel_for_what_was_not_measured():
     rows = varied("batch_size", [16, 64]).assign(peak_memory_mb=None)
     assert len(plots.knob(rows).axes) == 2
+
+
+def crowd(size):
+    """As many models, the later the better and the slower, but for the first, which is slow too."""
+    numbers = range(size)
+    rows = pd.concat([frame().iloc[:1]] * size, ignore_index=True)
+    return rows.assign(
+        model=[f"net{number:02}" for number in numbers],
+        key=[str(number) for number in numbers],
+        train_accuracy=[(1 + number) / (1 + size) for number in numbers],
+        test_accuracy=[(1 + number) / (1 + size) for number in numbers],
+        examples_per_sec=[1.0, *(10.0 * (size - number) for number in numbers[1:])],
+    )
+
+
+@pytest.mark.parametrize("size", [1, 8, 9, 45])
+def test_lines_are_told_apart_however_many_there_are(size):
+    rows = crowd(size)
+    curves = pd.concat([rows.assign(epoch=epoch) for epoch in (1, 2)])
+    curves = curves[["task", "seed", "epoch", "loss", "train_accuracy", "key"]]
+    figure = plots.training_curves(rows, curves)
+    lines = [line for line in figure.axes[1].lines if len(line.get_xdata())]
+    assert len(lines) == size
+    colors = [line.get_color() for line in lines if line.get_color() in LINE_COLORS]
+    assert len(set(colors)) == len(colors) == min(size, 8)
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert (named[0], named[min(size, 8) - 1]) == (f"net{size - 1:02}", "net00")
+    assert named[8:] == ([f"{size - 8} more"] if size > 8 else [])
+
+
+def test_of_many_points_those_are_named_that_no_other_beats():
+    rows = crowd(45)
+    beaten = rows["model"] == "net30"
+    rows.loc[beaten, "examples_per_sec"] = 5.0
+    axes = plots.accuracy_against_speed(rows).axes[0]
+    assert "named: none is faster and better" in axes.get_title("left")
+    assert {text.get_text() for text in axes.texts} == set(rows["model"]) - {"net00", "net30"}
 
 
 def test_speeds_are_written_out_also_within_a_decade():
