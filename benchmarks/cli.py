@@ -166,12 +166,15 @@ def parse(argv: list[str]) -> Namespace:
     args, unrecognized = parser.parse_known_args(argv)
     if unrecognized:
         verbs[args.verb].error(f"unrecognized arguments: {' '.join(unrecognized)}")
+    if "device" in args:
+        if ":" in args.device and getattr(args, "executor", "") == "ray":
+            raise UsageError("Ray chooses the GPU of each run; say --device cuda")
+        args.device = shell.select(args.device)
+        check_known("device", args.device, DEVICES)
     if "results" in args:
         args.results = open_folder(str(args.results))
     if args.verb == "run":
         args.config = _sweep_config(args)
-    if "device" in args:
-        check_known("device", args.device, DEVICES)
     if getattr(args, "study", None) is not None:
         if args.study not in ("list", "all"):
             studies.check(args.study)

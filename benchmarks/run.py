@@ -213,6 +213,7 @@ class _Run:
             previous,
             finished_at=now(),
             speed=replace(speeds, timed_again=f"{now()}, commit {here.commit}"),
+            resources=replace(previous.resources, jobs=self.options.jobs),
             environment=replace(here, commit=previous.environment.commit),
         )
 

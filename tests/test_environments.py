@@ -32,7 +32,9 @@ VARIABLES = {
     "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "MPLBACKEND": "module://backend_interagg",
-    "PYTHONIOENCODING": "ascii",
+    "LC_ALL": "C",
+    "PYTHONCOERCECLOCALE": "0",
+    "PYTHONUTF8": "0",
     "COLUMNS": "40",
     "TERM": "dumb",
 }
@@ -85,7 +87,7 @@ def test_an_environment_neither_changes_nor_ends_a_sweep(start, tmp_path):
     plain = start(tmp_path / "plain")
     output, errors = plain.communicate()
     assert "written to" in output, errors
-    home = tmp_path / "it's my home"
+    home = tmp_path / "it's 30 \N{DEGREE SIGN} at home"
     for folder in (home / ".config" / "matplotlib", home / (100 * "x"), home / "site"):
         folder.mkdir(parents=True)
     settings = "text.usetex: True\nfont.family: nobody has it\nbackend: module://nowhere\n"

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ import torch
 
 from benchmarks.execution import processes
 from benchmarks.execution.executor import Outcome
-from benchmarks.machine import shell
+from benchmarks.machine import environment, process_settings, shell
 from benchmarks.machine.timing_lock import Holder, TimingLock
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.planning.sweep_config import DDP
@@ -35,9 +36,10 @@ from lit_models.mistakes import explain
 
 
 class LocalExecutor:
-    """Runs as processes of this machine, by default one at a time, sharing PyTorch's threads.
+    """Runs as processes of this machine, by default one at a time.
 
-    The machine is reserved until `wait` finds no run in progress.
+    Several runs at a time share the threads, and are spread over GPUs of one kind. The machine is
+    reserved until `wait` finds no run in progress.
     """
 
     def __init__(self, options: RunOptions) -> None:
@@ -45,7 +47,7 @@ class LocalExecutor:
         self.options = replace(
             options,
             jobs=self.jobs,
-            threads=options.threads or max(1, torch.get_num_threads() // self.jobs),
+            threads=options.threads or max(1, process_settings.threads() // self.jobs),
         )
         self._lock = TimingLock(options.lock_group)
         self._workers: list[_Worker] = []
@@ -57,12 +59,23 @@ class LocalExecutor:
     def start(self, spec: RunSpec, checkpoint: Path, previous: RunRecord | None = None) -> None:
         context = _context()
         receiver, sender = context.Pipe(duplex=False)
-        arguments = (spec, self.options, checkpoint, time.time(), previous)
+        gpus = self._free_gpus(spec)
+        options = replace(self.options, gpus=",".join(map(shell.gpu, gpus)))
+        arguments = (spec, options, checkpoint, time.time(), previous)
         process = context.Process(target=_run, args=(sender, *arguments))
         process.start()
         sender.close()
         deadline = time.monotonic() + (self.options.timeout or float("inf"))
-        self._workers.append(_Worker(spec, process, receiver, deadline))
+        self._workers.append(_Worker(spec, process, receiver, deadline, gpus))
+
+    def _free_gpus(self, spec: RunSpec) -> list[int]:
+        """The GPUs with the fewest runs, as many as a run has devices; none: it takes the first."""
+        if spec.device != "cuda" or self.jobs == 1:
+            return []
+        runs = Counter(gpu for worker in self._workers for gpu in worker.gpus)
+        gpus = sorted(environment.equal_gpus(), key=lambda gpu: runs[gpu])
+        count = spec.placement.devices
+        return gpus[:count] if count <= len(gpus) else []
 
     def wait(self, seconds: float) -> list[Outcome]:
         if self.stopping:
@@ -120,6 +133,7 @@ class _Worker:
     process: BaseProcess
     receiver: connection.Connection
     deadline: float
+    gpus: list[int]
     stage: Stage | None = None  # the last it reported
     record: RunRecord | None = None
 
@@ -163,6 +177,8 @@ def _short_addresses() -> Iterator[None]:
 def _run(sender: connection.Connection, spec: RunSpec, options: RunOptions, *args: Any) -> None:
     """Train in this process, and send the record."""
     processes.begin()
+    if options.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = options.gpus
     from benchmarks.execution.launcher import RankKilledError, launch
     from benchmarks.run import train
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import ray
-import torch
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
 import benchmarks
@@ -25,7 +24,7 @@ from benchmarks.errors import UsageError
 from benchmarks.execution.executor import Outcome
 from benchmarks.execution.local import LocalExecutor, last_line
 from benchmarks.execution.processes import handling
-from benchmarks.machine import environment, shell
+from benchmarks.machine import environment, process_settings, shell
 from benchmarks.machine.timing_lock import Holder, await_turn
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import FAILED, KILLED, RunRecord
@@ -227,7 +226,7 @@ def _carry_out(run: _Run, key: str, resources: Resources, options: RunOptions) -
         return RunRecord.of(spec, status=FAILED, error=reason)
     here = ray.get_runtime_context().get_node_id()
     (node,) = (node["Resources"] for node in ray.nodes() if node["NodeID"] == here)
-    threads = min(torch.get_num_threads(), max(1, int(resources.cpus)))
+    threads = min(process_settings.threads(), max(1, int(resources.cpus)))
     executor = LocalExecutor(replace(options, jobs=resources.times(node), threads=threads))
     # Ray cancels a task by an interrupt.
     with handling(lambda number, frame: executor.stop(), signal.SIGINT):

@@ -28,7 +28,10 @@ def resolve_device(name: str) -> str:
         return available[-1]
     if name in available:
         return name
-    raise UsageError(f"no device {name!r} on this machine; there is {' and '.join(available)}")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    limit = "" if visible is None else f" with CUDA_VISIBLE_DEVICES={visible}"
+    found = " and ".join(available)
+    raise UsageError(f"no device {name!r} on this machine{limit}; there is {found}")
 
 
 def resolve_precision(name: str, device: str) -> str:
@@ -38,6 +41,12 @@ def resolve_precision(name: str, device: str) -> str:
     # Other accelerators do not tell whether they only emulate bfloat16.
     has_bfloat16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16-mixed" if has_bfloat16 else "32-true"
+
+
+def equal_gpus() -> list[int]:
+    """The GPUs of the same name as the first; speeds on others would not compare."""
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return [index for index, name in enumerate(names) if name == names[0]]
 
 
 def check_devices(device: str, count: int) -> None:

@@ -10,7 +10,7 @@ import warnings
 
 import torch
 
-from benchmarks.machine import shell
+from benchmarks.machine import cpus, shell
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 
@@ -18,6 +18,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 def set_up() -> None:
     """Apply the settings. Call it before the first computation of a process."""
     shell.clear_variables()
+    torch.set_num_threads(threads())
     if platform.libc_ver()[0] == "glibc":
         # By default glibc returns the memory of activations to the system, in some processes at
         # every step and in others never: thousands of page faults a step, or none.
@@ -36,6 +37,17 @@ def set_up() -> None:
     torch.backends.cudnn.benchmark = True
     # On a GPU, a backward pass in a thread of its own costs small nets a tenth of a step.
     torch.autograd.set_multithreading_enabled(False)
+
+
+def threads() -> int:
+    """PyTorch's threads, at most those that the CPU quota of a container has time for.
+
+    OMP_NUM_THREADS and MKL_NUM_THREADS overrule the quota.
+    """
+    chosen = torch.get_num_threads()
+    if os.environ.get("OMP_NUM_THREADS") or os.environ.get("MKL_NUM_THREADS"):
+        return chosen
+    return max(1, int(min(chosen, cpus.quota())))
 
 
 def quieten() -> None:

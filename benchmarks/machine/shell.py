@@ -67,11 +67,42 @@ def open_streams() -> None:
             text = io.TextIOWrapper(
                 io.BufferedWriter(file),
                 encoding=stream.encoding,
-                errors="replace" if stream.errors == "strict" else stream.errors,
+                errors="backslashreplace" if name == "stderr" else "replace",
                 line_buffering=stream.line_buffering,
                 write_through=stream.write_through,
             )
             setattr(sys, name, text)
+
+
+def gpu(index: int) -> str:
+    """The visible GPU with this index, as CUDA_VISIBLE_DEVICES names it for the whole machine.
+
+    Raises:
+        UsageError: CUDA_VISIBLE_DEVICES names fewer.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return str(index)
+    names = [name for name in visible.split(",") if name]
+    if index >= len(names):
+        raise UsageError(f"no device cuda:{index}; CUDA_VISIBLE_DEVICES={visible} has {len(names)}")
+    return names[index]
+
+
+def select(device: str) -> str:
+    """The type of a device such as `cuda:1`; makes that GPU the only visible one.
+
+    Call it before CUDA is initialised. This process and those it starts then have one GPU, which
+    every library takes, as the code of a net may.
+
+    Raises:
+        UsageError: CUDA_VISIBLE_DEVICES names fewer.
+    """
+    kind, _, index = device.partition(":")
+    if kind != "cuda" or not index.isdecimal():
+        return device
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu(int(index))
+    return kind
 
 
 def socket_folder() -> str:

@@ -34,6 +34,7 @@ class RunOptions:
     data_dir: Path  # of datasets
     jobs: int = 1  # runs at a time on a machine; 0: the executor decides
     threads: int = 0  # of each run; 0: the executor decides
+    gpus: str = ""  # CUDA_VISIBLE_DEVICES of the run; empty: that of its parent
     timeout: float | None = None  # seconds until a run is killed; None: no limit
     checkpoint_seconds: float = SweepConfig.checkpoint_seconds
     keep_weights: bool = SweepConfig.keep_weights

@@ -69,7 +69,7 @@ class Placement:
         UsageError: an unknown name, or a number below 1.
     """
 
-    device: str = _option(", ".join(DEVICES), "auto")
+    device: str = _option(f"{', '.join(DEVICES)}; cuda:1 is the second GPU", "auto")
     devices: int = _option("devices of each node for one run", 1, type=int)
     num_nodes: int = _option("machines for one run", 1, type=int)
     strategy: str = _option(", ".join(STRATEGIES), "auto")

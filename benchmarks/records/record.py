@@ -185,7 +185,7 @@ class Resources:
     total_seconds: float | None = _field("from the decision to run to the record", "s")
     micro_batches: int = _field("parts in which a batch fits in memory", default=1)
     resumed: int = _field("times the training went on from a checkpoint", default=0)
-    jobs: int = _field("runs that shared the machine", default=1)
+    jobs: int = _field("runs that shared the machine when speeds were measured", default=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,8 +173,9 @@ def carried_out(tmp_path, monkeypatch):
     def _timed(record, inputs):
         return replace(record, speed=replace(record.speed, inputs=inputs))
 
-    def run(spec, **options):
+    def run(spec, jobs=1, **options):
         executor = Executor()
+        executor.options = replace(executor.options, jobs=jobs)
         sweeps.sweep([spec], RecordStore(tmp_path), executor, **options)
         return executor.asked
 
@@ -213,6 +214,23 @@ def test_only_what_has_changed_is_done_again_and_the_reason_is_given(
     assert "again: forced" in line
 
 
+def test_a_speed_measured_elsewhere_is_measured_here(make_spec, carried_out, monkeypatch, capsys):
+    """On another GPU, or beside another number of runs; the accuracy stands."""
+
+    def done_and_said(**options):
+        asked = carried_out(make_spec(), **options)
+        return asked, capsys.readouterr().out.splitlines()[0].partition(", ")[2]
+
+    monkeypatch.setattr("benchmarks.machine.environment.hardware", lambda device: "GPU A")
+    assert done_and_said(jobs=2)[0] == ["training"]
+    assert done_and_said(jobs=1) == (["timing"], "timed again: jobs 2 -> 1 ...")
+    assert done_and_said(jobs=1)[0] == []
+    monkeypatch.setattr("benchmarks.machine.environment.hardware", lambda device: "GPU B")
+    assert done_and_said() == (["timing"], "timed again: machine GPU A -> GPU B ...")
+    assert done_and_said()[0] == []
+    assert done_and_said(jobs=2) == (["timing"], "timed again: jobs 1 -> 2 ...")
+
+
 def test_a_run_that_was_only_trained_is_timed_by_a_later_sweep(make_spec, tmp_path, capsys):
     store, spec = RecordStore(tmp_path), make_spec()
     (trained,) = sweep([spec], store, tmp_path, force=False, timing=False)
@@ -239,8 +257,10 @@ def test_speeds_are_timed_again_without_a_training(make_spec, tmp_path):
     options = RunOptions(tmp_path, threads=torch.get_num_threads())
     record = run.train(spec, options)
     again = run.train(spec, replace(options, jobs=2), previous=record)
-    for part in ("setup", "scores", "cost", "resources", "history"):
+    for part in ("setup", "scores", "cost", "history"):
         assert getattr(again, part) == getattr(record, part)
+    assert (record.resources.jobs, again.resources.jobs) == (1, 2)
+    assert replace(again.resources, jobs=1) == record.resources
     assert record.speed.timed_again is None
     assert again.speed.timed_again
     assert again.speed.inputs["jobs"] == 2

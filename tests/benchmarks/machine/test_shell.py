@@ -80,10 +80,17 @@ def prints(stdout, **variables):
     return done.stderr
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_characters_that_an_encoding_lacks_are_replaced(tmp_path, encoding):
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "ascii:strict"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    ],
+)
+def test_characters_that_an_encoding_lacks_are_replaced(tmp_path, variables):
     with (tmp_path / "out").open("wb") as file:
-        assert prints(file, PYTHONIOENCODING=encoding) == "the end\n"
+        assert prints(file, **variables) == "the end\n"
     assert (tmp_path / "out").read_bytes().startswith(b"? 1\n")
 
 
