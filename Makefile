@@ -60,7 +60,7 @@ setup: $(READY) ## make .venv and install everything
 
 # The tables of pyproject.toml from which packages follow; .venv/installed is a copy of them.
 TABLES := sed -n '/^\[build-system\]/,/^\[tool/p' pyproject.toml
-INSTALL := PIP_USER=0 .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+INSTALL := PIP_USER=0 PIP_TARGET= PIP_PREFIX= .venv/bin/python -m pip install --quiet --disable-pip-version-check \
 	$(if $(IS_PINNED),-c constraints.txt) -e '.[dev]'
 
 .venv/installed: pyproject.toml

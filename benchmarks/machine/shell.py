@@ -20,7 +20,7 @@ _LAUNCHERS = re.compile(
 # Libraries that compute. The protocol and `process_settings` decide how a run computes.
 _LIBRARIES = re.compile(
     r"(TORCH|PYTORCH|TORCHINDUCTOR|TORCHDYNAMO|TRITON|ATEN|MKL|DNNL|ONEDNN|MIOPEN)_"
-    r"|(CUBLAS|CUBLASLT|CUDNN|ROCBLAS|HIPBLASLT)_|NVIDIA_TF32_OVERRIDE$"
+    r"|(CUBLAS|CUBLASLT|CUDNN|ROCBLAS|HIPBLASLT)_|(NVIDIA_TF32_OVERRIDE|CUDA_LAUNCH_BLOCKING)$"
     r"|OMP_(DYNAMIC|THREAD_LIMIT)$"
 )
 # Where files lie, what is printed, how memory is kept, how hosts are connected. A number of threads
@@ -34,6 +34,9 @@ _WITHOUT_EFFECT = re.compile(
 # The address of a socket has at most 104 bytes on macOS, 108 on Linux; Ray's add 75 to the folder.
 _LONGEST_SOCKET_FOLDER = 30
 _SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+
+# Tuning for a machine, which is kept, and recorded with the speeds.
+_TUNING = re.compile(r"(OMP|KMP|GOMP|MALLOC)_|(LD_PRELOAD|GLIBC_TUNABLES)$|PYTORCH_\w*ALLOC_CONF$")
 
 
 def clear_variables() -> list[str]:
@@ -49,6 +52,12 @@ def clear_variables() -> list[str]:
     for name in [*changing, *filter(_LAUNCHERS.match, list(os.environ))]:
         del os.environ[name]
     return sorted(changing)
+
+
+def tuning() -> str:
+    """The variables that change speeds alone, as `NAME=value NAME=value`."""
+    names = (name for name in sorted(os.environ) if _TUNING.match(name))
+    return " ".join(f"{n}={os.environ[n]}" for n in names if not n.endswith("NUM_THREADS"))
 
 
 def open_streams() -> None:

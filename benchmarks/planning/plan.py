@@ -11,7 +11,7 @@ import torch
 
 import lit_models
 from benchmarks.errors import UsageError
-from benchmarks.machine import environment
+from benchmarks.machine import environment, shell
 from benchmarks.machine.timing_lock import THIS_PROCESS
 from benchmarks.planning.fingerprint import digest, imported_digest, package_digest
 from benchmarks.planning.protocol import Protocol
@@ -97,6 +97,7 @@ class RunSpec:
             "machine": environment.hardware(torch.device(self.device)),
             "threads": options.threads,
             "jobs": options.jobs,
+            "variables": shell.tuning(),
         }
 
     @property

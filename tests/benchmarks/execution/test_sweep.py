@@ -229,6 +229,11 @@ def test_a_speed_measured_elsewhere_is_measured_here(make_spec, carried_out, mon
     assert done_and_said() == (["timing"], "timed again: machine GPU A -> GPU B ...")
     assert done_and_said()[0] == []
     assert done_and_said(jobs=2) == (["timing"], "timed again: jobs 1 -> 2 ...")
+    monkeypatch.setenv("OMP_PROC_BIND", "close")
+    asked, said = done_and_said(jobs=2)
+    assert asked == ["timing"]
+    assert said.startswith("timed again: variables ")
+    assert done_and_said(jobs=2)[0] == []
 
 
 def test_a_run_that_was_only_trained_is_timed_by_a_later_sweep(make_spec, tmp_path, capsys):

@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 
 CHANGING = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    "CUDA_LAUNCH_BLOCKING": "1",
     "MKL_CBWR": "COMPATIBLE",
     "NVIDIA_TF32_OVERRIDE": "1",
     "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
@@ -53,6 +54,18 @@ def test_variables_that_would_change_a_run_are_removed_and_those_of_libraries_na
     assert shell.clear_variables() == sorted(CHANGING)
     assert os.environ == KEPT
     assert shell.clear_variables() == []
+
+
+def test_variables_that_tune_a_machine_are_recorded(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OMP_PROC_BIND", "LD_PRELOAD", "PYTORCH_ALLOC_CONF"):
+        monkeypatch.delenv(name, raising=False)
+    before = shell.tuning()
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # recorded as the number of threads
+    assert shell.tuning() == before
+    monkeypatch.setenv("OMP_PROC_BIND", "close")
+    monkeypatch.setenv("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+    for part in ("OMP_PROC_BIND=close", "PYTORCH_ALLOC_CONF=expandable_segments:True"):
+        assert part in shell.tuning().split()
 
 
 PRINTS = """
