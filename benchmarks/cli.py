@@ -169,7 +169,7 @@ def parse(argv: list[str]) -> Namespace:
     if "device" in args:
         if ":" in args.device and getattr(args, "executor", "") == "ray":
             raise UsageError("Ray chooses the GPU of each run; say --device cuda")
-        args.device = shell.select(args.device)
+        args.device = shell.select_device(args.device)
         check_known("device", args.device, DEVICES)
     if "results" in args:
         args.results = open_folder(str(args.results))

@@ -30,7 +30,6 @@ _WITHOUT_EFFECT = re.compile(
     r"|AUTOLOAD|FALLBACK$|THREADING_LAYER$|SERVICE"
 )
 
-
 # The address of a socket has at most 104 bytes on macOS, 108 on Linux; Ray's add 75 to the folder.
 _LONGEST_SOCKET_FOLDER = 30
 _SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
@@ -98,7 +97,7 @@ def gpu(index: int) -> str:
     return names[index]
 
 
-def select(device: str) -> str:
+def select_device(device: str) -> str:
     """The type of a device such as `cuda:1`; makes that GPU the only visible one.
 
     Call it before CUDA is initialised. This process and those it starts then have one GPU, which

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import field
+from os.path import expanduser
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -223,7 +224,7 @@ def _extended(inherited: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(name: str, folder: Path) -> tuple[Path, str]:
-    path = FOLDER / f"{name}.yaml" if name in names() else folder / name
+    path = FOLDER / f"{name}.yaml" if name in names() else folder / expanduser(name)
     if path.suffix not in (".yaml", ".yml"):
         raise unknown("protocol", name, [AUTO, *names()])
     if not path.is_file():

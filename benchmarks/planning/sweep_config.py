@@ -49,7 +49,7 @@ def _switch(text: str) -> bool:
 
 def _folder(name: str) -> Path:
     """A folder of this machine; `~` is the home folder, also where no shell has replaced it."""
-    return Path(name).expanduser()
+    return Path(os.path.expanduser(name))
 
 
 class _Once(Action):

@@ -149,7 +149,7 @@ def lock(folder: Path, name: str) -> BaseFileLock:
     """A lock among all processes that work on a folder; it ends with the process that holds it.
 
     The lock of a URL lies in a folder of this machine, and so binds no other machine. On a file
-    system without locks, the lock is always free, which is reported once.
+    system without locks, the lock is always free, which is reported once for each folder.
     """
     home = folder / ".locks"
     if not isinstance(folder, Path):

@@ -100,7 +100,7 @@ def test_a_gpu_is_chosen_by_its_number(monkeypatch, visible, expected):
 def test_a_gpu_that_is_not_visible_is_refused(monkeypatch, capsys):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4")
     with pytest.raises(UsageError, match="no device cuda:1; CUDA_VISIBLE_DEVICES=4 has 1"):
-        shell.select("cuda:1")
+        shell.select_device("cuda:1")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     monkeypatch.setattr("torch.accelerator.current_accelerator", lambda check_available: None)
     assert cli.main(["run", "--models=lenet", "--device=cuda:9"]) == 2
