@@ -58,6 +58,7 @@ def start(tmp_path, image_folder):
         command = ["run", "--models=lenet,lenet_relu", "--dataset=cifar10", "--device=cpu"]
         folders = [f"--results={results}", f"--protocol={protocol}"]
         known = {"CIFAR10_IMAGES": str(image_folder), "OMP_NUM_THREADS": "1"}
+        known["BENCHMARKS_LOCK"] = str(tmp_path / "timing.lock")
         return subprocess.Popen(
             [sys.executable, "-m", "benchmarks", *command, *folders],
             cwd=ROOT,

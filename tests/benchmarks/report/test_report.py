@@ -365,6 +365,16 @@ def test_lines_are_told_apart_however_many_there_are(size):
     assert named[8:] == ([f"{size - 8} more"] if size > 8 else [])
 
 
+def test_lines_of_a_varied_field_are_told_apart_too():
+    rows = crowd(45).assign(varied="batch_size", peak_memory_mb=1.0)
+    rows = pd.concat([rows.assign(varied_value=value) for value in (16, 64)], ignore_index=True)
+    figure = plots.knob(rows)
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata())]
+    assert len(lines) == 45
+    assert len({line.get_color() for line in lines} & set(LINE_COLORS)) == 8
+    assert [text.get_text() for text in figure.legends[0].get_texts()][8:] == ["37 more"]
+
+
 def test_of_many_points_those_are_named_that_no_other_beats():
     rows = crowd(45)
     beaten = rows["model"] == "net30"
