@@ -93,12 +93,13 @@ study: $(READY) ## measure and answer STUDY
 		--results $(call quote,$(RESULTS)) $(FORCED) $(ARGS)
 
 claim: $(READY) ## say whether model A is better than B in METRIC; RUN=1 trains what is missing, BY=class
-	@$(BENCH) claim '$(A)' '$(B)' --dataset '$(DATASET)' --protocol '$(PROTOCOL)' --device '$(DEVICE)' \
-		--results '$(RESULTS)' $(call with,METRIC,metric) $(call with,BY,by) $(if $(filter-out 0 no false,$(RUN)),--run) \
-		$(if $(filter-out file,$(origin SEEDS)),--seeds '$(SEEDS)') $(ARGS)
+	@$(BENCH) claim $(call quote,$(A)) $(call quote,$(B)) --dataset $(call quote,$(DATASET)) \
+		--protocol $(call quote,$(PROTOCOL)) --device $(call quote,$(DEVICE)) --results $(call quote,$(RESULTS)) \
+		$(call with,METRIC,metric) $(call with,BY,by) $(if $(filter-out 0 no false,$(RUN)),--run) \
+		$(if $(filter-out file,$(origin SEEDS)),--seeds $(call quote,$(SEEDS))) $(ARGS)
 
 compare: $(READY) ## say what became better or worse between the results folders A and B
-	@$(BENCH) compare '$(A)' '$(B)' $(ARGS)
+	@$(BENCH) compare $(call quote,$(A)) $(call quote,$(B)) $(ARGS)
 
 report: $(READY) ## rebuild tables and plots of RESULTS from the records
 	@$(BENCH) report --results $(call quote,$(RESULTS))

@@ -329,7 +329,8 @@ def test_a_varied_field_is_the_axis_of_a_plot(field, values, scale, ticks):
     means = (
         rows[rows["model"] == "lenet"].groupby("varied_value", sort=False)["test_accuracy"].mean()
     )
-    assert sorted(panels[0].lines[0].get_ydata()) == pytest.approx(sorted(means))
+    (line,) = (line for line in panels[0].lines if line.get_label() == "lenet")
+    assert sorted(line.get_ydata()) == pytest.approx(sorted(means))
 
 
 def test_a_plot_of_a_varied_field_has_no_panel_for_what_was_not_measured():
