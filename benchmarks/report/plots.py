@@ -1,6 +1,6 @@
 """Plots of a comparison, each drawn from a frame with the columns of `results.csv`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from benchmarks.analysis.intervals import Interval
 from benchmarks.planning.variation import as_text
 from benchmarks.report.comparable import labels, marks, nets, values_in_order
 from benchmarks.report.style import GREY, LABEL_STEPS, LINE_COLORS, WrittenOut, look
@@ -22,8 +23,13 @@ MOST_NAMES = 20  # beside points, before they cover each other
 
 
 @look()
-def accuracy(rows: pd.DataFrame) -> Figure:
-    """Train and test scores by model: the mean over the seeds, and each seed as a faint dot."""
+def accuracy(rows: pd.DataFrame, intervals: Mapping[str, Interval] | None = None) -> Figure:
+    """Train and test scores by model: the mean over the seeds, and each seed as a faint dot.
+
+    Args:
+        rows: the runs.
+        intervals: of the accuracies after training, by label, drawn as bars.
+    """
     scores, names = _scores(rows), labels(rows)
     columns = ["train_accuracy", *scores]
     means = rows.groupby(names)[columns].mean().sort_values(scores[-1])
@@ -36,6 +42,18 @@ def accuracy(rows: pd.DataFrame) -> Figure:
         text = in_words(column, rows)
         axes.scatter(means[column], places, s=70, color=color, facecolor=face, label=text, zorder=3)
         axes.scatter(rows[column], names.map(positions), s=12, color=color, alpha=0.4)
+    bars = {name: each for name, each in (intervals or {}).items() if name in positions}
+    if bars:
+        axes.hlines(
+            [positions[name] for name in bars],
+            [each.low for each in bars.values()],
+            [each.high for each in bars.values()],
+            color="C0",
+            alpha=0.35,
+            linewidth=7,
+            label="95 % interval",
+            zorder=2,
+        )
     for model, position in positions.items():
         value = means.loc[model, scores[-1]]
         axes.annotate(

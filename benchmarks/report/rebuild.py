@@ -10,6 +10,7 @@ from benchmarks.records import frames, store
 from benchmarks.records.record import OK
 from benchmarks.records.storage import lock, reason, write_atomic
 from benchmarks.report import plots, table
+from benchmarks.report.standing import Standing, standing
 from benchmarks.report.style import save
 
 
@@ -36,17 +37,24 @@ def rebuild(folder: Path) -> str:
         for record in found
         if record.setup.settings
     }
-    markdown = table.markdown(rows, settings)
+    stands = standing(folder, found, rows)
+    markdown = table.markdown(rows, settings, stands)
     try:
         with lock(folder, "report"):
-            _write(folder, rows, frames.curves(found), markdown)
+            _write(folder, rows, frames.curves(found), markdown, stands)
     except OSError as error:
         problem = f"table, CSV and plots cannot be written: {reason(error)}"
         print(f"benchmarks: {folder}: {problem}", file=sys.stderr)
     return markdown
 
 
-def _write(folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, markdown: str) -> None:
+def _write(
+    folder: Path,
+    rows: pd.DataFrame,
+    curves: pd.DataFrame,
+    markdown: str,
+    stands: Standing | None,
+) -> None:
     for partial in (*folder.glob("*.part"), *folder.glob("plots/*.part")):
         partial.unlink()
     write_atomic(folder / "results.csv", rows.to_csv(index=False))
@@ -55,7 +63,8 @@ def _write(folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, markdown: str
     current = table.comparable(rows)
     current = current[current["status"] == OK]
     if not current.empty:
-        save(plots.accuracy(current), folder / "plots" / "accuracy.png")
+        intervals = stands.intervals if stands else None
+        save(plots.accuracy(current, intervals), folder / "plots" / "accuracy.png")
         save(plots.accuracy_against_speed(current), folder / "plots" / "speed.png")
         if current["varied"].notna().any():
             save(plots.knob(current), folder / "plots" / "vary.png")

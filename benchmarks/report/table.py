@@ -5,16 +5,22 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.analysis.intervals import Interval, over_seeds
 from benchmarks.planning.variation import as_text
 from benchmarks.records.record import OK
 from benchmarks.report import notes
 from benchmarks.report.comparable import ROW, annotated, comparable
 from benchmarks.report.notes import DRIFT, escape
+from benchmarks.report.standing import Standing
 from datamodules.dataset import SEGMENTATION
 
 
-def markdown(rows: pd.DataFrame, settings: Mapping[str, Mapping[str, Any]] | None = None) -> str:
-    """The table of one comparison; seeds of a model are shown as mean ± standard deviation.
+def markdown(
+    rows: pd.DataFrame,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    standing: Standing | None = None,
+) -> str:
+    """The table of one comparison; ± is half of the 95 % interval of the mean over the seeds.
 
     The best model is first. Where a field is varied, its values are a column, in order, and the
     models stand by their best value.
@@ -22,10 +28,11 @@ def markdown(rows: pd.DataFrame, settings: Mapping[str, Mapping[str, Any]] | Non
     Args:
         rows: runs, with the columns of `results.csv`.
         settings: by key of a run, the protocol it was trained under.
+        standing: places, and intervals of the accuracies over seeds and test images.
     """
     current = annotated(comparable(rows))
     by_row = current.groupby(ROW, sort=False, dropna=False)
-    table = pd.DataFrame([_row(runs, current) for _, runs in by_row])
+    table = pd.DataFrame([_row(runs, current, standing) for _, runs in by_row])
     if current["varied"].notna().any():
         table["_score"] = (
             table["_score"].groupby(by_row["model"].first().to_numpy()).transform("max")
@@ -37,7 +44,9 @@ def markdown(rows: pd.DataFrame, settings: Mapping[str, Mapping[str, Any]] | Non
     align = ["left"] + ["right"] * (len(table.columns) - 1)
     shown = table.to_markdown(index=False, disable_numparse=True, colalign=align)
     under = notes.under(current, settings or {}, len(rows) - len(current), is_of_masks(rows))
-    return "\n\n".join([shown, *under])
+    if standing is not None:
+        under = [standing.method, standing.published, *under]
+    return "\n\n".join(filter(None, [shown, *under]))
 
 
 def in_words(column: str, rows: pd.DataFrame) -> str:
@@ -50,7 +59,7 @@ def is_of_masks(rows: pd.DataFrame) -> bool:
     return (rows["task"] == SEGMENTATION).any()
 
 
-def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
+def _row(runs: pd.DataFrame, current: pd.DataFrame, standing: Standing | None) -> dict[str, object]:
     """The cells of the runs of one model and placement, among all runs of the table."""
     first, done = runs.iloc[0], runs[runs["status"] == OK]
     model, devices = escape(first["model"]), first["placement"]
@@ -70,8 +79,11 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
     # Speeds under different conditions are not averaged.
     timed = done if len(signs) == 1 else done.iloc[:0]
     speed_up = _speed_up(timed, current)
+    label = done["label"].iloc[0]
+    interval = standing.intervals.get(label) if standing else None
     return {
         "model": " ".join([model, *filter(None, signs)]),
+        "place": standing.places.get(label) if standing else None,
         **knob,
         "devices": devices,
         "parameters": f"{done['parameters'].iloc[0]:,.0f}",
@@ -79,7 +91,7 @@ def _row(runs: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
         "loss": _mean(done["loss"], 3),
         in_words("train_accuracy", done): _mean(done["train_accuracy"], 3),
         **{
-            in_words(column, done): _mean(done[column], 3, _chance(done))
+            in_words(column, done): _mean(done[column], 3, _chance(done), interval)
             for column in ("test_accuracy", "validation_accuracy")
         },
         "balanced accuracy": _mean(balanced, 3),
@@ -126,9 +138,13 @@ def _chance(done: pd.DataFrame) -> str:
     return " (at chance)" if count == len(done) else f" ({count} of {len(done)} at chance)"
 
 
-def _mean(values: pd.Series, digits: int, mark: str = "") -> str | None:
+def _mean(
+    values: pd.Series, digits: int, mark: str = "", interval: Interval | None = None
+) -> str | None:
+    """The mean and half of its interval; without one that is given, over the seeds."""
     values = values.dropna()
     if values.empty:
         return None
-    text = f"{values.mean():,.{digits}f}"
-    return text + (f" ± {values.std():,.{digits}f}" if len(values) > 1 else "") + mark
+    interval = interval or over_seeds(values)
+    half = f" ± {interval.half:,.{digits}f}" if interval.is_known else ""
+    return f"{values.mean():,.{digits}f}{half}{mark}"

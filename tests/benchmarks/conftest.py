@@ -12,6 +12,7 @@ from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import Placement, SweepConfig
 from benchmarks.training.training import Training, serve
 from lit_models import CLASSIFICATION
+from tests.benchmarks.results import make_results  # noqa: F401, a fixture
 
 CPU = Placement(device="cpu")
 

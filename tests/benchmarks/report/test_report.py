@@ -7,6 +7,7 @@ import sys
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from scipy import stats
 
 from benchmarks.planning.protocol import Protocol
 from benchmarks.records.record import COLUMNS, FAILED, OK
@@ -94,8 +95,10 @@ def test_the_table_has_a_row_a_model_best_first():
     }
 
 
-def test_seeds_are_shown_as_mean_and_deviation():
-    assert cells(table.markdown(frame()))["lenet"]["test accuracy"] == "0.750 ± 0.071"
+def test_seeds_are_shown_with_the_interval_of_their_mean():
+    low, high = stats.ttest_1samp([0.7, 0.8], 0).confidence_interval()
+    accuracy = cells(table.markdown(frame()))["lenet"]["test accuracy"]
+    assert accuracy == f"0.750 ± {(high - low) / 2:.3f}"
 
 
 def test_provenance_stands_under_the_table():
@@ -193,7 +196,7 @@ def test_rows_of_other_conditions_are_marked_and_not_compared(other, words):
 def test_speeds_under_several_conditions_are_not_averaged():
     row = cells(table.markdown(frame({"model": "lenet", "seed": 2, "commit": "def"})))["lenet ¹"]
     assert row["examples/sec"] == row["seconds"] == ""
-    assert row["test accuracy"] == "0.750 ± 0.050"
+    assert row["test accuracy"] == "0.750 ± 0.124"
 
 
 def test_threads_divided_among_processes_are_one_machine():
@@ -212,7 +215,7 @@ def test_a_run_at_chance_says_so():
     assert "share of the most frequent class" in markdown
     seeds = [{"seed": seed, "test_accuracy": seed / 10, **known} for seed in (4, 9)]
     accuracy = cells(table.markdown(frame(*seeds)))["googlenet"]["test accuracy"]
-    assert accuracy == "0.650 ± 0.354 (1 of 2 at chance)"
+    assert accuracy == "0.650 ± 3.177 (1 of 2 at chance)"
 
 
 def test_the_recipe_stands_under_the_table():

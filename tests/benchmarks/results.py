@@ -1,3 +1,5 @@
+"""Results folders with runs of given accuracies."""
+
 import dataclasses
 
 import numpy as np

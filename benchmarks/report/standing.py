@@ -1,0 +1,133 @@
+"""Where the rows of a table stand: intervals of their accuracies, and places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.analysis import published
+from benchmarks.analysis.accuracies import Accuracies
+from benchmarks.analysis.differences import MARGIN
+from benchmarks.analysis.evidence import Evidence
+from benchmarks.analysis.intervals import Interval
+from benchmarks.analysis.places import Detectable, places
+from benchmarks.analysis.published import Beside, Figure
+from benchmarks.records.record import OK, RunRecord
+from benchmarks.report.comparable import comparable, labels
+
+
+@dataclass(frozen=True)
+class Standing:
+    """By label of a row: the interval of its accuracy, and its place in words.
+
+    `method` says what these mean; `published` is a table of published figures, or empty.
+    """
+
+    intervals: Mapping[str, Interval]
+    places: Mapping[str, str]
+    method: str
+    published: str = ""
+
+
+def standing(folder: Path, records: Sequence[RunRecord], rows: pd.DataFrame) -> Standing | None:
+    """Where the rows of a comparison's table stand; None where no accuracy counts images.
+
+    Args:
+        folder: of the comparison, with the predictions.
+        records: of all its runs.
+        rows: the same, with the columns of `results.csv`.
+    """
+    current = comparable(rows)
+    current = current[current["status"] == OK]
+    by_key = {record.setup.key: record for record in records}
+    runs = {
+        str(label): [by_key[key] for key in keys]
+        for label, keys in current["key"].groupby(labels(current), sort=False)
+    }
+    accuracies = Evidence(folder, runs).accuracies if runs else None
+    if accuracies is None:
+        return None
+    first = current.iloc[0]
+    figures = published.beside(accuracies, first["dataset"], first["protocol"])
+    return replace(of_accuracies(accuracies), published=_published(figures))
+
+
+def of_accuracies(accuracies: Accuracies) -> Standing:
+    """Where nets with these accuracies stand."""
+    intervals = {name: accuracies.interval(name) for name in accuracies.names}
+    if len(intervals) < 2:
+        return Standing(intervals, {}, _method(accuracies, None))
+    found = places(accuracies)
+    letters = found.letters
+    in_words = {
+        name: f"{best}{f'-{worst}' if worst > best else ''} {letters[name]}"
+        for name, (best, worst) in found.places.items()
+    }
+    return Standing(intervals, in_words, _method(accuracies, found.detectable))
+
+
+def _method(accuracies: Accuracies, detectable: Detectable | None) -> str:
+    """What ± and places mean, and what this table can tell apart."""
+    has_seeds = accuracies.speaks_of_nets
+    sources = "seeds and test images together" if has_seeds else "test images"
+    others = "; loss and train accuracy ±: over the seeds" if has_seeds else ""
+    sentences = [f"Accuracy ±: half of the 95 % interval over {sources}{others}."]
+    if not has_seeds:
+        sentences.append("One seed each: intervals and places speak of these trainings only.")
+    if any(each.correct is None for each in accuracies.trainings.values()):
+        sentences.append(
+            "Rows without predictions have the binomial interval, and their images are not paired."
+        )
+    if detectable is not None:
+        sentences.append(
+            "Place: from the best to the worst that the data allow; rows that share a letter are "
+            "not separated (5 % for all pairs together)."
+        )
+        sentences.append(_power(detectable, accuracies.images))
+    return " ".join(sentences)
+
+
+def _power(detectable: Detectable, images: int) -> str:
+    text = f"Minimal detectable difference: {100 * detectable.now:.1f} points (power 80 %)"
+    if detectable.now <= MARGIN or detectable.at_best is None:
+        return f"{text}."
+    target = f"{100 * detectable.margin:g} point"
+    if detectable.seeds is not None:
+        return f"{text}; {detectable.seeds} seeds of each net would make it {target}."
+    return (
+        f"{text}; no number of seeds makes it {target}, since {images:,} test images allow "
+        f"{100 * detectable.at_best:.1f} points at best."
+    )
+
+
+def _published(figures: Sequence[Beside]) -> str:
+    """A table of published accuracies beside the measured ones, with what it means."""
+    if not figures:
+        return ""
+    rows = [
+        {
+            "model": each.figure.model,
+            "measured": f"{each.measured:.3f}",
+            "published": f"{each.figure.accuracy:.3f}",
+            "their range": _range(each.figure),
+            "measured is": each.verdict,
+            "source": each.figure.source,
+        }
+        for each in figures
+    ]
+    align = ["left", "right", "right", "right", "left", "left"]
+    table = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True, colalign=align)
+    return (
+        f"**Published test accuracies**\n\n{table}\n\n"
+        "Range: 5 to 95 % quantile of the published trainings. Inside: within that range; of a "
+        "single published training, where one more training here would reach it in 95 of 100 cases."
+    )
+
+
+def _range(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return "one training"
+    return f"{figure.low:.3f} to {figure.high:.3f} ({figure.trainings})"
