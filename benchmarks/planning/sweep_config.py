@@ -24,10 +24,7 @@ SINGLE_DEVICE, DDP = "single_device", "ddp"
 STRATEGIES = ("auto", SINGLE_DEVICE, DDP)
 
 # Fields of `SweepConfig` that tell how runs are carried out; studies that train take them too.
-STUDY_OPTIONS = (
-    *("executor", "jobs", "timeout", "checkpoint_seconds"),
-    *("keep_weights", "no_timing"),
-)
+STUDY_OPTIONS = ("executor", "jobs", "timeout", "checkpoint_seconds", "no_timing")
 
 
 def _option(doc: str, default: Any, **options: Any) -> Any:

@@ -17,7 +17,7 @@ from benchmarks.errors import UsageError
 from benchmarks.execution.executor import make_executor
 from benchmarks.execution.sweep import sweep
 from benchmarks.planning.plan import plan
-from benchmarks.planning.protocol import FIELDS, Protocol
+from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import Placement, SweepConfig
 from benchmarks.planning.variation import Variation
 from benchmarks.records import frames, store
@@ -32,6 +32,8 @@ from benchmarks.studies.base.verdict import Verdict
 from lit_models import options
 from lit_models.variants import base
 
+_FIELD = "protocol."  # begins the name of a setting that overrides a field of the protocol
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -44,6 +46,7 @@ class TrainingSettings:
         overrides: fields of the protocol, as YAML text; `--set protocol.FIELD=VALUE` adds one.
         vary: a field of the protocol with its values, such as `batch_size=16,64`; None: no field.
         seeds: a run of each model for each.
+        keep_weights: whether runs leave their weights, for a study that reads them.
     """
 
     models: tuple[str, ...]
@@ -52,6 +55,7 @@ class TrainingSettings:
     overrides: dict[str, str] = field(default_factory=dict)
     vary: str | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
+    keep_weights: bool = False
 
 
 class TrainingStudy(Study):
@@ -64,9 +68,8 @@ class TrainingStudy(Study):
 
     def settings(self, budget: str, given: Mapping[str, Any]) -> TrainingSettings:
         """As `Study.settings`; `protocol.FIELD` overrides a field of the protocol."""
-        fields = {name: name.removeprefix("protocol.") for name in given}
-        overrides = {fields[name]: str(given[name]) for name in given if fields[name] in FIELDS}
-        own = {name: value for name, value in given.items() if fields[name] not in FIELDS}
+        own = {name: value for name, value in given.items() if not name.startswith(_FIELD)}
+        overrides = {name.removeprefix(_FIELD): str(given[name]) for name in given.keys() - own}
         settings = super().settings(budget, own)
         return replace(settings, overrides=settings.overrides | overrides)
 
@@ -85,6 +88,7 @@ class TrainingStudy(Study):
             placement=Placement(device=context.device),
             vary=Variation.parse(settings.vary) if settings.vary else None,
             seeds=settings.seeds,
+            keep_weights=settings.keep_weights,
             force=context.force,
             results=context.folder,
             data_dir=context.data_dir,

@@ -42,7 +42,7 @@ class Verdict:
         if self.high < self.at_least or self.low > self.at_most:
             return NOT_SUPPORTED
         if self.more_seeds:
-            return f"needs {self.more_seeds} more seeds"
+            return f"needs {self.more_seeds} more {'seed' if self.more_seeds == 1 else 'seeds'}"
         return UNDECIDED
 
     def to_dict(self) -> dict[str, Any]:
