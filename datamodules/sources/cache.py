@@ -44,6 +44,7 @@ def load_or_decode(name: str, key: str, data_dir: Path, decode: Callable[[], Dec
             part = Path(scratch) / "part"
             torch.save(decoded, part)
             os.replace(part, path)
+        return _read(path) or decoded  # mapped: the decoded copy is freed
     return decoded
 
 

@@ -24,7 +24,7 @@ from datamodules.sources.layout import TEST, TRAIN, Layout
 
 TEST_SHARE = 0.2  # of the images that no folder splits
 CHUNK = 32  # files decoded at a time; images of cameras take 10 MB each
-MEMORY_SHARE = 0.4  # of the available memory, that decoded images may take
+MEMORY_SHARE = 0.8  # of the available memory, that two copies of the images may take
 
 _Item = TypeVar("_Item")
 
@@ -171,12 +171,25 @@ def _decoded(path: Path, size: int, fit: str | None) -> Iterator[Example]:
             for example in pool.map(one, chunk):
                 used += 0 if example.image is None else example.image.pixels.nbytes
                 yield example
-            # Stacking doubles them for a moment.
-            if 2 * used > MEMORY_SHARE * (psutil.virtual_memory().available + used):
-                raise DataError(
-                    f"{path} does not fit in memory at {size} px; use a smaller image_size, or "
-                    "fewer images"
-                )
+            check_memory(path, used, taken=used)
+
+
+def check_memory(path: Path, size: int, taken: int = 0) -> None:
+    """Check that decoded images fit in memory twice, as when they are sorted or prepared.
+
+    Args:
+        size: bytes of the images.
+        taken: how much of that is in memory already.
+
+    Raises:
+        DataError: they do not; the alternative is a machine that swaps.
+    """
+    available = psutil.virtual_memory().available + taken
+    if 2 * size > MEMORY_SHARE * available:
+        raise DataError(
+            f"the images of {path}, {size / 2**30:.1f} GiB or more once decoded, do not fit in "
+            f"memory ({available / 2**30:.1f} GiB); use a smaller image_size, or fewer images"
+        )
 
 
 def _chunks(items: Iterable[_Item]) -> Iterator[list[_Item]]:

@@ -27,6 +27,7 @@ def load(request: DatasetRequest, data_dir: Path) -> ImageDataset:
         settings = f"{request.image_size} {request.fit} {request.skip_damaged}"
         key = f"{settings} {content_key(path)}"
         decoded = cache.load_or_decode(name, key, data_dir, partial(_decode, request))
+    image_folder.check_memory(path, sum(decoded[tensor].nbytes for tensor in cache.TENSORS))
     own = folder_name(request.name)
     counts = " + ".join(f"{len(decoded[f'{split}_labels']):,}" for split in cache.SPLITS)
     facts = [decoded["format"], decoded["layout"], counts]

@@ -1,6 +1,7 @@
 """The pixels of an image file, whichever format, mode and size it has."""
 
 import io
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ FORMATS = (
 )
 BACKGROUND = (255, 255, 255)  # under transparent pixels
 MAX_PIXELS = 2**28
+
+# What is wrong with an image is said by ImageError.
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 class ImageError(ValueError):

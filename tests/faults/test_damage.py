@@ -157,7 +157,7 @@ def test_a_damaged_cache_of_decoded_images_is_decoded_anew(
     archive = shutil.make_archive(tmp_path / "images", "zip", image_folder)
     monkeypatch.setenv("CIFAR10_IMAGES", archive)
     whole = datamodules.load("cifar10", tmp_path / "data")
-    (cache,) = tmp_path.glob("*.pt")
+    (cache,) = (tmp_path / "data").glob("*.pt")
     content = cache.read_bytes()
     for number in range(60):
         counted()

@@ -117,3 +117,10 @@ def test_the_contact_sheet_shows_the_images_of_each_class(request_, tmp_path):
 def test_the_contact_sheet_of_masks(small_fashion_mnist):
     dataset = datamodules.load("fashion_mnist_masks", small_fashion_mnist)
     assert contact_sheet(dataset, 28).startswith(b"\x89PNG")
+
+
+def test_a_cached_set_that_does_not_fit_in_memory_is_refused(request_, tmp_path, monkeypatch):
+    datamodules.load(request_, tmp_path)
+    monkeypatch.setattr("datamodules.sources.image_folder.MEMORY_SHARE", 0.0)
+    with pytest.raises(DataError, match="once decoded, do not fit in memory"):
+        datamodules.load(request_, tmp_path)
