@@ -1,8 +1,8 @@
 """Which runs meet in a table, and what is marked about them."""
 
 import pandas as pd
-from scipy import stats
 
+from benchmarks.analysis.intervals import wilson
 from benchmarks.planning.variation import label
 from benchmarks.records.record import OK
 
@@ -124,5 +124,4 @@ def at_chance(rows: pd.DataFrame) -> pd.Series:
 def _is_at_chance(accuracy: float, examples: float, share: float) -> bool:
     if pd.isna([accuracy, examples, share]).any():
         return False
-    correct = stats.binomtest(round(accuracy * examples), int(examples))
-    return correct.proportion_ci(0.95, method="wilson").low <= share
+    return wilson(accuracy, int(examples)).low <= share
