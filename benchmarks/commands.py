@@ -13,7 +13,7 @@ from benchmarks.errors import UsageError
 from benchmarks.machine import environment
 from benchmarks.planning import recipe
 from benchmarks.planning.protocol import AUTO, Protocol
-from benchmarks.records.storage import check_writable, vanishes, write_atomic
+from benchmarks.records.storage import check_writable, write_atomic
 from datamodules import DataError
 
 if TYPE_CHECKING:
@@ -120,9 +120,6 @@ def run(args: Namespace) -> int:
         device = config.placement.device
         print(f"protocol auto: {config.protocol_name}, since the device is {device}")
     check_writable(config.folder)
-    if vanishes(config.results):
-        lost = "nothing at this place outlives the process; what it prints is all that remains"
-        print(f"--results {config.results}: {lost}", file=sys.stderr)
     dataset = datamodules.load(config.data, config.data_dir)
     if (fitted := config.fitted_to(dataset)) is not config:
         print(f"train_examples: all {len(dataset.train_labels):,}, more are not in {dataset.name}")

@@ -48,11 +48,6 @@ def open_folder(name: str) -> Path:
     return Path(folder.path) if folder.protocol in ("file", "local") else folder
 
 
-def vanishes(folder: Path) -> bool:
-    """Whether the files of a folder last no longer than this process, as at `memory://results`."""
-    return getattr(folder, "protocol", None) == "memory"
-
-
 def check_writable(folder: Path) -> None:
     """Make a folder, and check that files can be written there.
 

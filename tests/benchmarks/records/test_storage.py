@@ -91,7 +91,7 @@ def test_a_sweep_leaves_everything_at_the_url(url, tmp_path, capsys, monkeypatch
     table = (folder / "table.md").read_text()
     printed = capsys.readouterr()
     assert table in printed.out
-    assert printed.err.count("nothing at this place outlives the process") == 1
+    assert printed.err.count("is gone when this command ends") == 1
     left = {path.relative_to(folder).parts[0] for path in folder.rglob("*") if path.is_file()}
     assert left == {"curves.csv", "plots", "predictions", "results.csv", "runs", "table.md"}
     assert (folder / "plots" / "accuracy.png").read_bytes().startswith(b"\x89PNG")
@@ -151,12 +151,6 @@ def test_what_cannot_be_put_is_an_error_of_the_system(url, monkeypatch, capsys):
     assert cli.main([*RUN, "--results", str(url)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "cannot be written: the network is down" in line
-
-
-def test_only_memory_vanishes(url, tmp_path):
-    assert storage.vanishes(url)
-    assert not storage.vanishes(storage.open_folder(str(tmp_path)))
-    assert not storage.vanishes(storage.open_folder(f"file://{tmp_path}"))
 
 
 def test_locks_of_a_url_bind_this_machine(url):
