@@ -137,7 +137,7 @@ def test_links_lead_to_files_and_headings(page):
     links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXTS[page]) if "://" not in link]
     for link in links:
         name, _, anchor = link.partition("#")
-        target = (page.parent / name).resolve()
+        target = (page.parent / name).resolve() if name else page
         assert target.is_file(), link
         titles = re.findall(r"^#+ (.*)", target.read_text(), re.M) if anchor else []
         assert not anchor or anchor in {re.sub(r"\W+", "-", t.lower()) for t in titles}, link

@@ -149,7 +149,7 @@ def test_what_cannot_be_put_is_an_error_of_the_system(url, monkeypatch, capsys):
         storage.write_atomic(url / "file", "content")
     assert storage.reason(raised.value) == "the network is down"
     assert cli.main([*RUN, "--results", str(url)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    _, line = capsys.readouterr().err.splitlines()
     assert "cannot be written: the network is down" in line
 
 
