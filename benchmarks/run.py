@@ -40,6 +40,7 @@ from benchmarks.training.training import Training, group_size, serve
 from benchmarks.training.weights import TrainedNet
 from datamodules import DataError, ImageDataset
 from datamodules.datamodule import DeviceResidentDataModule
+from lit_models.analysis.data_flow import unused_parameters
 
 INIT_EXAMPLES = 64  # for a data-dependent initialisation
 
@@ -229,6 +230,9 @@ class _Run:
             image_size=protocol.image_size,
         )
         cost = lit_models.cost(net, protocol.image_size, dataset.channels)
+        has_unused = spec.placement.strategy == DDP and bool(
+            unused_parameters(net, (dataset.channels, protocol.image_size, protocol.image_size))
+        )
         net = net.to(data.device)
         if initialises:
             batches = islice(data.train_batches, ceil(INIT_EXAMPLES / protocol.batch_size))
@@ -243,7 +247,7 @@ class _Run:
             protocol,
             data,
             micro_batch_size=None if size == protocol.batch_size else size,
-            options=partial(ddp.trainer_options, spec),
+            options=partial(ddp.trainer_options, spec, has_unused),
         )
         compile_seconds = compile_net(training) if protocol.compile else None
         counted = Cost(

@@ -30,7 +30,8 @@ class DeviceLoader:
         images: uint8 (N, C, H, W).
         labels: int64 (N,), or masks, uint8 (N, H, W), which are resized and augmented with their
             images; on the device of the images.
-        batch_size: examples a batch; the last batch may be smaller.
+        batch_size: examples a batch; the last batch may be smaller. A rest of one example joins the
+            batch before if the examples are shuffled, because BatchNorm cannot train on one.
         prepare: converts uint8 images to the float images that a net takes.
         shuffle_seed: called at the start of each epoch; determines the order and augmentation of
             the epoch's examples. None: order and examples stay as they are.
@@ -66,7 +67,12 @@ class DeviceLoader:
 
     def global_size(self, index: int) -> int:
         """Examples of an epoch's batch number `index` over all ranks."""
-        return min(self.batch_size, len(self.labels) - index * self.batch_size)
+        return self._end(index) - index * self.batch_size
+
+    def _end(self, index: int) -> int:
+        """Number of the first example behind batch number `index`."""
+        is_last = index == len(self) - 1
+        return len(self.labels) if is_last else (index + 1) * self.batch_size
 
     def served_indices(self) -> Tensor:
         """Which examples an epoch serves to this rank, in order, if it is not shuffled."""
@@ -74,7 +80,9 @@ class DeviceLoader:
         return torch.cat([batch[self.rank_slice] for batch in batches])
 
     def __len__(self) -> int:
-        return -(-len(self.labels) // self.batch_size)
+        whole, rest = divmod(len(self.labels), self.batch_size)
+        joins = rest == 1 and whole > 0 and self.shuffle_seed is not None
+        return whole + (rest > 0 and not joins)
 
     def __iter__(self) -> Iterator[Batch]:
         count, device = len(self.labels), self.labels.device
@@ -99,8 +107,8 @@ class DeviceLoader:
             return images
 
         self._served, self._skipped = self._skipped, 0
-        for start in range(self._served * self.batch_size, count, self.batch_size):
-            chosen = order[start : start + self.batch_size][self.rank_slice]
+        for index in range(self._served, len(self)):
+            chosen = order[index * self.batch_size : self._end(index)][self.rank_slice]
             images = self._rows.index_select(0, chosen)
             images = self.prepare(images.permute(0, 3, 1, 2) if self._is_channels_last else images)
             labels = self.labels.index_select(0, chosen)

@@ -48,15 +48,24 @@ def backpropagate(
     """Run the forward and backward pass of a batch, split into micro-batches.
 
     Gradients and loss parts add up to those of the whole batch, but batch statistics, as of batch
-    normalisation, are those of the micro-batch.
+    normalisation, are those of the micro-batch. A rest of one example joins the micro-batch before,
+    because batch normalisation cannot train on one.
     """
-    size = micro_batch_size or max(1, len(labels))  # a rank's slice of a batch may be empty
-    for some_images, some_labels in zip(images.split(size), labels.split(size), strict=True):
+    sizes = _sizes(len(labels), micro_batch_size or len(labels))
+    for some_images, some_labels in zip(images.split(sizes), labels.split(sizes), strict=True):
         logits, losses, loss = forward_loss(net, some_images, some_labels)
         if len(some_labels) < len(labels):
             loss = loss * (len(some_labels) / len(labels))
         backward(loss)
         yield some_labels, logits.detach(), losses.detach(), loss.detach()
+
+
+def _sizes(count: int, size: int) -> list[int]:
+    """Sizes of the micro-batches of a batch, which may be empty, as a rank's slice of one is."""
+    if count <= size:
+        return [count]
+    whole, rest = divmod(count, size)
+    return [size] * (whole - 1) + [size + 1] if rest == 1 else [size] * whole + [rest] * (rest > 0)
 
 
 class LitClassifier(L.LightningModule):

@@ -59,10 +59,6 @@ def dry_run(
         training: run the net in train mode.
     """
 
-    def run(images: Tensor) -> Any:
-        with untouched_buffers(net):
-            return net(images)
-
     weights = {**dict(net.named_parameters()), **dict(net.named_buffers())}
     device = next((tensor.device for tensor in weights.values()), torch.device("cpu"))
     if device.type != "meta":
@@ -79,9 +75,9 @@ def dry_run(
             raise
         except Exception:
             pass  # if it is not for the device, it comes again below
-    with untouched(net):
+    with untouched(net), untouched_buffers(net):
         net.train(training)
-        return use(Forward(run, weights, shape, device))
+        return use(Forward(net, weights, shape, device))
 
 
 def _on_meta(tensor: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ image size are passed on if the callable accepts them. Torchvision's nets take c
 grey image is repeated to three channels. `check` refuses a net that does not fit the task.
 """
 
-import copy
 import importlib
 import inspect
 import re
@@ -23,8 +22,11 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
+from lit_models.complete import complete, misfit
+from lit_models.dry_run import dry_run
 from lit_models.entries import SEGMENTATION, Entry, ModelError, first_line, one_line
-from lit_models.mistakes import MISTAKES, explain, line_of
+from lit_models.mistakes import MISTAKES, line_of
+from lit_models.switches import protected
 from lit_models.variants import base
 
 # Torchvision's nets that have auxiliary classifiers by default
@@ -79,13 +81,13 @@ def entry(name: str) -> Entry:
 
 
 def check(entry: Entry, *, in_channels: int, num_classes: int, image_size: int) -> None:
-    """Build a net and run it on two images on the meta device.
+    """Build a net and run it on two images, without arithmetic where it permits that.
 
     Raises:
         ModelError: it cannot be built, or does not map (2, in_channels, image_size, image_size) to
             (2, num_classes), for segmentation (2, num_classes, image_size, image_size).
     """
-    name = entry.name
+    name, shape = entry.name, (in_channels, image_size, image_size)
     # Registered nets need no weights for this; other nets may compute with theirs when built.
     with nullcontext() if entry.min_size is None else torch.device("meta"):
         try:
@@ -97,20 +99,15 @@ def check(entry: Entry, *, in_channels: int, num_classes: int, image_size: int) 
         except MISTAKES as error:
             reason = f"{one_line(error)}, at {line_of(error)}"
             raise ModelError(f"{name} cannot be built: {reason}") from error
-    net = copy.deepcopy(net).to("meta")
-    shape = (2, in_channels, image_size, image_size)
+        net = complete(net, name, shape)
     sizes = (image_size, image_size) if entry.task == SEGMENTATION else ()
     expected = (2, num_classes, *sizes)
     for training in (True, False):
         try:
             with torch.no_grad():
-                output = net.train(training)(torch.empty(shape, device="meta"))
+                output = dry_run(net, shape, lambda f: f(f.images(2)), training=training)
         except MISTAKES as error:
-            images = f"{in_channels} x {image_size} x {image_size}"
-            reason = explain(error) or one_line(error)
-            if "meta" in reason:
-                reason += " (checked on the meta device; its tensors must be buffers)"
-            raise ModelError(f"{name} cannot take images of {images}: {reason}") from error
+            raise misfit(name, shape, error) from error
         if training and isinstance(output, tuple) and hasattr(net, "auxiliary_weight"):
             output = output[0]
         if not isinstance(output, Tensor) or output.shape != expected:
@@ -181,7 +178,8 @@ def _timm(model: str) -> Entry:
 def _callable(name: str) -> Entry:
     module_name, _, attribute = name.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        with protected(module_name, importing=True):
+            module = importlib.import_module(module_name)
         make = getattr(module, attribute)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ModelError(f"model {name!r} cannot be found: {error}") from None
@@ -190,7 +188,8 @@ def _callable(name: str) -> Entry:
 
     def builder(in_channels: int, num_classes: int, image_size: int, **options: Any) -> nn.Module:
         shape = {"in_channels": in_channels, "num_classes": num_classes, "image_size": image_size}
-        net = _call(name, make, shape, options)
+        with protected(name):
+            net = _call(name, make, shape, options)
         if not isinstance(net, nn.Module):
             raise ModelError(f"model {name!r} returns {type(net).__name__}, not a module")
         return net

@@ -14,8 +14,10 @@ from typing import Any
 from torch import nn
 
 from lit_models import external, nets
+from lit_models.complete import complete
 from lit_models.entries import CLASSIFICATION, Entry, ModelError, Published, first_line
 from lit_models.mistakes import import_problem
+from lit_models.switches import protected
 from lit_models.variants import base, parse, variants
 
 ENTRY_POINTS = "cnn_benchmarks.models"
@@ -93,7 +95,8 @@ def registered() -> dict[str, Entry]:
                 del _entries[own.name]
     for point in entry_points(group=ENTRY_POINTS):
         try:
-            point.load()
+            with protected(point.value, importing=True):
+                point.load()
         except Exception as error:
             raise ModelError(
                 f"the models of {point.value} cannot be loaded ({error}); "
@@ -218,9 +221,13 @@ def build(
         ModelError: unknown name, or the net cannot be built for such images or classes.
     """
     check_image_size(name, image_size)
-    return entry(name).builder(
+    found = entry(name)
+    net = found.builder(
         in_channels=in_channels, num_classes=num_classes, image_size=image_size, **options
     )
+    if found.version or found.module.startswith(f"{nets.__name__}."):
+        return net
+    return complete(net, name, (in_channels, image_size, image_size))
 
 
 def _unknown(name: str) -> ModelError:

@@ -46,6 +46,8 @@ def package_digest(name: str) -> str:
 def imported_digest(names: Iterable[str], *packages: str, without: tuple[str, ...] = ()) -> str:
     """The hash of modules, and of whatever they import of `lit_models` and of `packages`.
 
+    Files and folders beside a package count as part of it, if they are a user's.
+
     Args:
         names: of the modules.
         packages: whose modules are followed.
@@ -59,7 +61,11 @@ def imported_digest(names: Iterable[str], *packages: str, without: tuple[str, ..
         name = pending.pop()
         if name not in found and name not in _IGNORED:
             found[name] = _module_digest(name, without if name in names else ())
-            pending += [other for other in _imported(name) if f"{other}.".startswith(inside)]
+            pending += [
+                other
+                for other in _imported(name)
+                if f"{other}.".startswith(inside) or _is_beside(other, packages)
+            ]
     return digest([found[name] for name in sorted(found)])
 
 
@@ -67,24 +73,46 @@ def imported_digest(names: Iterable[str], *packages: str, without: tuple[str, ..
 def _modules(name: str) -> tuple[str, ...]:
     """The names of a package and of all modules below it, or of one module."""
     path = _path(name)
-    if path.name != "__init__.py":
+    folder = path if path.is_dir() else path.parent
+    if path.is_file() and path.name != "__init__.py":
         return (name,)
-    files = sorted(path.parent.rglob("*.py"))
-    parts = [file.relative_to(path.parent).with_suffix("").parts for file in files]
+    files = sorted(folder.rglob("*.py"))
+    parts = [file.relative_to(folder).with_suffix("").parts for file in files]
     return tuple(".".join((name, *(p for p in each if p != "__init__"))) for each in parts)
 
 
 @cache
 def _path(name: str) -> Path:
+    """The file of a module, or the folder of a package without `__init__.py`."""
     spec = importlib.util.find_spec(name)
+    if spec is not None and spec.origin is None and spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations)))
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no source of module {name}")
     return Path(spec.origin)
 
 
+def _is_beside(name: str, packages: Iterable[str]) -> bool:
+    """Whether a module, or its package, lies in one folder with a package of a user."""
+    home = _home(name)
+    others = home == _home(__name__) or home.name in ("site-packages", "dist-packages")
+    return not others and home in map(_home, packages)
+
+
+def _home(name: str) -> Path:
+    """The folder of a module's file, or of its package's folder."""
+    path = _path(name.partition(".")[0])
+    return path.parent.parent if path.name == "__init__.py" else path.parent
+
+
 @cache
 def _module_digest(name: str, without: tuple[str, ...] = ()) -> str:
-    return source_digest(_path(name), without)
+    path = _path(name)
+    if path.is_dir():
+        return digest([])  # it has no code of its own
+    if path.suffix != ".py":  # compiled
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return source_digest(path, without)
 
 
 def source_digest(path: Path, without: tuple[str, ...] = ()) -> str:
@@ -134,6 +162,8 @@ def _is_prose(node: object) -> bool:
 def _imported(name: str) -> tuple[str, ...]:
     """Names of the modules that a module imports."""
     path = _path(name)
+    if path.suffix != ".py":
+        return ()  # compiled, or a package without `__init__.py`
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     names = dict.fromkeys(_import_names(ast.parse(path.read_bytes()), package))
     return tuple(name for name in names if _is_module(name))

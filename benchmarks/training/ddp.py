@@ -67,15 +67,21 @@ def any_rank(flag: bool) -> bool:
     return bool(flags)
 
 
-def trainer_options(spec: RunSpec) -> dict[str, Any]:
-    """Arguments of Lightning's Trainer for the devices of a run, whose processes exist already."""
+def trainer_options(spec: RunSpec, has_unused: bool = False) -> dict[str, Any]:
+    """Arguments of Lightning's Trainer for the devices of a run, whose processes exist already.
+
+    Args:
+        spec: the run.
+        has_unused: whether the net has parameters without a gradient. DDP then looks for them at
+            each step; otherwise it would wait for their gradients.
+    """
     if spec.placement.strategy != DDP:
         return {"devices": 1}
     devices = spec.placement.devices
     return {
         "devices": devices,
         "num_nodes": spec.placement.num_nodes,
-        "strategy": "ddp",
+        "strategy": "ddp_find_unused_parameters_true" if has_unused else "ddp",
         "use_distributed_sampler": False,
         "plugins": [RunningRanks(devices), SyncBatchNorm(spec.device)],
         "callbacks": [GlobalMean(spec.seed)],

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from lit_models.analysis.data_flow import last_layers
+
 # Mean and deviation of each channel of a hidden layer. A mean above zero starts most ReLUs alive
 # (69 % of a normal distribution). At zero, narrow layers lose channels for good in the first steps.
 HIDDEN_MEAN, HIDDEN_STD = 0.5, 1.0
@@ -13,11 +15,15 @@ LOGIT_MEAN, LOGIT_STD = 1.0, 0.1
 
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
+# An output varies if its deviation is above so much of its largest value: rounding is below.
+SMALLEST_VARIATION = 1e-5
+
 
 def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
     """Set the weights of all convolutions, transposed convolutions and linear layers.
 
-    Other layers keep PyTorch's initialisation.
+    Other layers keep PyTorch's initialisation, and so do layers whose weight is frozen, or computed
+    from other parameters, as by weight or spectral normalisation and pruning.
 
     Args:
         net: on the device of `images`.
@@ -28,7 +34,7 @@ def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
     Raises:
         ValueError: a scheme that is not implemented.
     """
-    layers = [m for m in net.modules() if isinstance(m, LAYERS)]
+    layers = [m for m in net.modules() if isinstance(m, LAYERS) and _has_own_weight(m)]
     match scheme:
         case "default":
             pass
@@ -41,6 +47,11 @@ def initialise(net: nn.Module, scheme: str, images: Tensor) -> None:
             raise ValueError(f"initialisation {scheme!r} is not implemented")
 
 
+def _has_own_weight(layer: nn.Module) -> bool:
+    weight = dict(layer.named_parameters(recurse=False)).get("weight")
+    return weight is not None and weight.requires_grad
+
+
 @torch.no_grad()
 def _layer_sequential_unit_variance(
     net: nn.Module, layers: list[nn.Module], images: Tensor
@@ -48,30 +59,35 @@ def _layer_sequential_unit_variance(
     """Scale each layer so that its outputs on a batch have unit variance (Mishkin & Matas, 2016).
 
     Deviations: initial weights are normal instead of orthonormal, whose decomposition takes
-    seconds for a large linear layer; biases give each channel the same mean; the last layer has its
-    own mean and deviation; dropout is active, so the variance includes its noise. One pass suffices
-    for all layers, since each passes its corrected output to the next. Layers that are not called,
-    because other modules read their weights, keep PyTorch's initialisation.
+    seconds for a large linear layer; biases give each channel the same mean; the layers that make
+    the logits have their own mean and deviation; dropout is active, so the variance includes its
+    noise. One pass suffices for all layers, since each passes its corrected output to the next.
+    Layers keep PyTorch's initialisation if they are not called, because other modules read their
+    weights, or if their output does not vary, because they see no image.
     """
-
-    reached: set[nn.Module] = set()
 
     def start(layer: nn.Module, inputs: tuple[Tensor]) -> None:
         if layer not in reached:  # a layer may be called several times
+            original[layer] = [parameter.clone() for parameter in layer.parameters()]
             nn.init.normal_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 
-    def correct(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+    def correct(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
         if layer in reached:
-            return
+            return None
+        channel = output.dim() - 1 if isinstance(layer, nn.Linear) else 1
+        others = [d for d in range(output.dim()) if d != channel]
+        mean, largest = output.mean(others, keepdim=True), output.abs().max()
+        if not (output - mean).std() > SMALLEST_VARIATION * largest:
+            for parameter, value in zip(layer.parameters(), original.pop(layer), strict=True):
+                parameter.copy_(value)
+            return layer.forward(*inputs)
         reached.add(layer)
-        is_last = layer is layers[-1]
-        target_std = LOGIT_STD if is_last else HIDDEN_STD
-        target_mean = LOGIT_MEAN if is_last else HIDDEN_MEAN
+        del original[layer]
+        target_std = LOGIT_STD if layer in last else HIDDEN_STD
+        target_mean = LOGIT_MEAN if layer in last else HIDDEN_MEAN
         if layer.bias is not None:
-            channel = output.dim() - 1 if isinstance(layer, nn.Linear) else 1
-            mean = output.mean([d for d in range(output.dim()) if d != channel], keepdim=True)
             output -= mean
         scale = target_std / output.std()
         output *= scale
@@ -79,12 +95,32 @@ def _layer_sequential_unit_variance(
         if layer.bias is not None:
             output += target_mean
             layer.bias.copy_(target_mean - mean.flatten() * scale)
+        return None
 
+    last = last_layers(net, tuple(images.shape[1:]), layers)
+    reached: set[nn.Module] = set()
+    original: dict[nn.Module, list[Tensor]] = {}
     hooks = [layer.register_forward_pre_hook(start) for layer in layers]
     hooks += [layer.register_forward_hook(correct) for layer in layers]
-    net.train()(images)
+    outputs = net.train()(images)
     for hook in hooks:
         hook.remove()
+    if len(last & reached) > 1:
+        _share_logits(last & reached, outputs[0] if isinstance(outputs, tuple) else outputs)
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_running_stats()
+
+
+def _share_logits(heads: set[nn.Module], logits: Tensor) -> None:
+    """Correct heads that were initialised as if each made the logits alone, and make them together.
+
+    If the logits are a weighted sum of their outputs, they have their mean and deviation then.
+    """
+    scale, mean = LOGIT_STD / logits.std(), LOGIT_MEAN**2 / logits.mean()
+    if not (scale.isfinite() and mean.isfinite()):
+        return
+    for head in heads:
+        head.weight *= scale
+        if head.bias is not None:
+            head.bias.copy_(mean - (LOGIT_MEAN - head.bias) * scale)

@@ -31,6 +31,24 @@ def test_an_epoch_serves_every_example_once(small_dataset):
     assert sorted(served) == sorted(small_dataset.train_images.flatten(1).tolist())
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "examples", "lengths"),
+    [
+        (79, 80, [80]),
+        (26, 79, [26, 26, 27]),
+        (26, 80, [26, 26, 26, 2]),
+        (16, 80, [16] * 5),
+        (16, 1, [1]),
+        (1, 3, [1, 1, 1]),
+    ],
+)
+def test_a_rest_of_one_joins_the_batch_before(small_dataset, batch_size, examples, lengths):
+    data = module(small_dataset, batch_size=batch_size, train_examples=examples)
+    assert [len(labels) for _, labels in data.train_batches] == lengths
+    assert [data.train_batches.global_size(i) for i in range(len(lengths))] == lengths
+    assert len(data.train_batches) == len(lengths)
+
+
 @pytest.mark.parametrize(("size", "lengths"), [(1, [1] * 6), (4, [4, 2]), (6, [6]), (9, [6])])
 def test_groups_serve_the_batches_of_the_loader(small_dataset, size, lengths):
     data = module(small_dataset, batch_size=15)

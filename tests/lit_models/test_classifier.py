@@ -69,7 +69,8 @@ def test_gradients_of_micro_batches_add_up_to_that_of_the_batch(net, size, micro
     passes = list(backpropagate(parts, images, labels, micro_batch_size))
     sizes = [len(p[0]) for p in passes]
     assert sizes[:-1] == [micro_batch_size] * (len(passes) - 1)
-    assert 1 <= sizes[-1] <= micro_batch_size
+    assert sizes[-1] <= micro_batch_size + 1
+    assert sizes[-1] > 1 or 1 in (size, micro_batch_size)  # BatchNorm cannot train on one
     for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad)
     some_labels, logits, some_losses, loss_parts = zip(*passes, strict=True)

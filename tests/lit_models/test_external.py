@@ -157,7 +157,6 @@ def test_arguments_a_library_refuses_are_left_out():
         ("users_nets:for_color", r"images of 1 x 32 x 32: .*\(N, 3, H, W\), not \(2, 1, 32, 32\)"),
         ("users_nets:of_maps", r"returns \(2, 4, 30, 30\) for two images, not logits \(2, 10\)"),
         ("users_nets:with_an_own_auxiliary", "returns tuple for two images"),
-        ("users_nets:with_a_tensor", "its tensors must be buffers"),
         (".nets:small", "cannot be found"),
         ("users_nets:number", "returns int, not a module"),
         ("users_nets:demanding", "cannot be called: .* missing .* 'depth'"),

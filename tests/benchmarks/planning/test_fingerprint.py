@@ -116,6 +116,33 @@ def test_a_users_net_is_known_by_all_code_of_its_package(tmp_path, monkeypatch):
     assert len(digests) == 4
 
 
+def test_a_package_without_init_counts_like_any(tmp_path, monkeypatch):
+    folder = tmp_path / "bare_package" / "parts"
+    folder.mkdir(parents=True)
+    (folder.parent / "nets.py").write_text("from bare_package.parts import blocks\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    digests = set()
+    for width in (3, 4):
+        (folder / "blocks.py").write_text(f"width = {width}\n")
+        fingerprint._module_digest.cache_clear()
+        digests.add(imported_digest(["bare_package.nets"], "bare_package"))
+        digests.add(package_digest("bare_package"))
+    assert len(digests) == 4
+
+
+def test_files_beside_a_users_net_count(tmp_path, monkeypatch):
+    (tmp_path / "blocks_beside").mkdir()
+    (tmp_path / "blocks_beside" / "__init__.py").write_text("from blocks_beside import inner\n")
+    (tmp_path / "lone_net.py").write_text("import json\nimport torch\nimport blocks_beside\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    digests = set()
+    for width in (3, 4):
+        (tmp_path / "blocks_beside" / "inner.py").write_text(f"width = {width}\n")
+        fingerprint._module_digest.cache_clear()
+        digests.add(imported_digest(["lone_net"], "lone_net"))
+    assert len(digests) == 2
+
+
 def test_a_package_is_hashed_as_a_whole(tmp_path, monkeypatch):
     folder = tmp_path / "some_package" / "inner"
     folder.mkdir(parents=True)

@@ -92,11 +92,23 @@ def spec_of(make_spec):
     return make
 
 
-# Epochs end in batches of 16, 2 and 1, so that one or two ranks have no example; tests in batches
-# of 8 and 1.
+def spare(in_channels, num_classes):
+    """A net with a layer that is never called."""
+    net = normed(in_channels, num_classes)
+    net[2].unused = nn.Linear(8, 8)
+    return net
+
+
+# Epochs end in batches of 16, 2 and 2, so that one rank may have no example; tests in batches of 8
+# and 1.
 @pytest.mark.parametrize(
     ("model", "devices", "batch_size", "examples"),
-    [("lenet", 2, 16, 80), (NORMED, 2, 13, 67), (NORMED, 3, 13, 79)],
+    [
+        ("lenet", 2, 16, 80),
+        (NORMED, 2, 13, 67),
+        (NORMED, 3, 13, 80),
+        (f"{__name__}:spare", 2, 16, 80),
+    ],
 )
 def test_ranks_learn_the_same_as_one_device(spec_of, run, model, devices, batch_size, examples):
     spec = spec_of(model, batch_size, examples)

@@ -122,3 +122,85 @@ def test_default_is_pytorchs():
     before = {key: value.clone() for key, value in net.state_dict().items()}
     initialise(net, "default", torch.empty(0))
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
+
+
+class Heads(nn.Module):
+    """Classifiers that are registered before the body, and a layer that is never called."""
+
+    def __init__(self, combine, heads):
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(8, classes) for classes in heads)
+        self.body = nn.Conv2d(1, 8, 3)
+        self.combine, self.spare = combine, nn.Linear(8, 10)
+
+    def forward(self, images):
+        features = self.body(images).relu().mean((2, 3))
+        return self.combine([head(features) for head in self.heads])
+
+
+@pytest.mark.parametrize(
+    ("combine", "heads"),
+    [
+        (lambda outputs: outputs[0], [10]),
+        (sum, [10, 10]),
+        (lambda outputs: (outputs[0] + outputs[1]) / 2, [10, 10]),
+        (lambda outputs: torch.cat(outputs, 1), [4, 6]),
+        (lambda outputs: outputs[0].relu() * 1.0, [10]),
+    ],
+)
+def test_lsuv_finds_the_layers_that_make_the_logits(combine, heads):
+    net, images = Heads(combine, heads), torch.randn(64, 1, 12, 12)
+    spare = net.spare.weight.clone()
+    initialise(net, "lsuv", images)
+    logits = net(images)
+    assert logits.mean().item() == pytest.approx(LOGIT_MEAN, rel=1e-2)
+    assert logits.std().item() == pytest.approx(LOGIT_STD, rel=3e-2)
+    assert net.body(images).mean().item() == pytest.approx(HIDDEN_MEAN, rel=1e-2)
+    assert torch.equal(net.spare.weight, spare)
+
+
+def test_the_logits_are_the_first_output():
+    net, images = Heads(tuple, [10, 10]), torch.randn(64, 1, 12, 12)
+    initialise(net, "lsuv", images)
+    logits, auxiliary = net(images)
+    assert logits.std().item() == pytest.approx(LOGIT_STD, rel=1e-2)
+    assert auxiliary.std().item() == pytest.approx(HIDDEN_STD, rel=1e-2)
+
+
+class Query(nn.Module):
+    """A learned vector, the same for every image, passes a layer that the image may pass too."""
+
+    def __init__(self, bias, shared):
+        super().__init__()
+        self.vector = nn.Parameter(torch.randn(1, 4, 6))
+        self.query, self.key = nn.Linear(6, 6, bias=bias), nn.Linear(6, 6, bias=bias)
+        self.shared, self.head = shared, nn.Linear(6, 5)
+
+    def forward(self, images):
+        query = self.query(self.vector.expand(len(images), -1, -1)[:, :1])
+        tokens = self.query(images[:, 0]) if self.shared else self.key(images[:, 0])
+        return self.head((query @ tokens.mT).softmax(-1).mT.mul(tokens).sum(1))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shared", [True, False])
+def test_lsuv_leaves_layers_alone_whose_output_does_not_vary(bias, shared):
+    net, images = Query(bias, shared), torch.randn(16, 1, 12, 6)
+    query, key = net.query.weight.clone(), net.key.weight.clone()
+    initialise(net, "lsuv", images)
+    assert torch.equal(net.query.weight, query) is not shared
+    assert torch.equal(net.key.weight, key) is shared
+    tokens = (net.query if shared else net.key)(images[:, 0])
+    assert tokens.std().item() == pytest.approx(HIDDEN_STD, rel=5e-2)
+    if not shared:  # a later call has changed what the vector was turned into
+        assert net(images).std().item() == pytest.approx(LOGIT_STD, rel=5e-2)
+    assert all(p.isfinite().all() and p.abs().max() < 100 for p in net.parameters())
+
+
+def test_frozen_weights_stay():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(400, 10))
+    net[0].weight.requires_grad_(False)
+    before = net[0].weight.clone()
+    for scheme in ("lsuv", "xavier"):
+        initialise(net, scheme, torch.randn(8, 1, 12, 12))
+    assert torch.equal(net[0].weight, before)
