@@ -84,6 +84,8 @@ def refused(capsys, *arguments):
         (["run", "--study", "kernel"], "did you mean kernel_size?"),
         (["study", "kernel"], "did you mean kernel_size?"),
         (["study", "kernel_size", "--device", "tpu"], "unknown device 'tpu'"),
+        (["study", "kernel_size", "--budget", "ful"], "unknown budget 'ful'; did you mean full"),
+        (["study", "kernel_size", "--set", "rounds"], "must be of the form NAME=VALUE"),
         (["describe", "lenet", "--image-size", "8"], "lenet needs images of at least 12 px"),
         (["describe", "lenet", "--image-size", "-8"], "--image-size must be at least 1"),
         (["describe", "--yaml"], "--yaml takes --protocol"),
