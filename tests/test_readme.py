@@ -40,7 +40,8 @@ def measured(page):
     """The table of a page: the chosen columns of a committed table, by default all."""
     dataset, columns = TABLES[page]
     text = (ROOT / "results" / "reference" / dataset / "quick" / "table.md").read_text()
-    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    first = text.split("\n\n")[0]
+    rows = [line.strip("|").split("|") for line in first.splitlines()]
     names = [cell.strip() for cell in rows[0]]
     places = [names.index(name) for name in columns or names]
     return "\n".join(f"|{'|'.join(row[place] for place in places)}|" for row in rows)
