@@ -267,7 +267,7 @@ def _with_runs(name: str, evidence: "Evidence") -> str:
     """The name under which a model has finished runs."""
     model = name if name in evidence.runs else lit_models.entry(name).name
     if model not in evidence.runs:
-        known = ", ".join(evidence.runs)
+        known = "; ".join(evidence.runs)
         raise UsageError(
             f"{model} has no finished run in {evidence.folder}, which has {known}; RUN=1 trains it"
         )

@@ -26,9 +26,9 @@ def comparable(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def values_in_order(values: pd.Series) -> list[int | float | str]:
-    """The distinct values of a varied field: numbers by size, then words."""
+    """The distinct values of a varied field: numbers by size, then `none`, then other words."""
     distinct = values.dropna().unique().tolist()
-    return sorted(distinct, key=lambda value: (isinstance(value, str), value))
+    return sorted(distinct, key=lambda value: (isinstance(value, str), value != "none", value))
 
 
 def _order(column: pd.Series) -> pd.Series:

@@ -314,6 +314,7 @@ def test_a_failure_names_its_value_of_the_varied_field():
         ("momentum", [0.0, 0.9], "linear", ["0", "0.9"]),
         ("optimizer", ["sgd", "adamw"], "linear", ["adamw", "sgd"]),
         ("clip_norm", ["none", 0.2, 1.0], "linear", ["0.2", "1", "none"]),
+        ("augmentation", ["flip+crop", "none"], "linear", ["none", "flip+crop"]),
         ("epochs", [2], "linear", ["2"]),
     ],
 )
