@@ -216,7 +216,7 @@ def _scale_amounts(axes: Axes, amounts: pd.Series) -> None:
         axes.yaxis.set_major_formatter(WrittenOut())
         axes.yaxis.set_minor_formatter(WrittenOut())
     else:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * (amounts.max() or 1))
         axes.yaxis.set_major_formatter("{x:,.0f}")
 
 
