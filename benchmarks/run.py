@@ -4,16 +4,14 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, seed_everything
+from lightning.pytorch import Callback
 
 import datamodules
-import lit_models
 from benchmarks.machine import environment, process_settings
 from benchmarks.measurement import loops, speed
 from benchmarks.measurement.flops import TrainingFlops
@@ -33,16 +31,12 @@ from benchmarks.training.callbacks.rank_state import RankState
 from benchmarks.training.callbacks.stages import TIMING, Report, Stage, StageReports
 from benchmarks.training.callbacks.stop_signal import StopSignal
 from benchmarks.training.checkpoint_file import CheckpointFile
-from benchmarks.training.compilation import compile_net
-from benchmarks.training.initialisation import initialise
 from benchmarks.training.predictions import balanced_accuracy, predictions_of
-from benchmarks.training.training import Training, group_size, serve
+from benchmarks.training.preparation import Prepared, prepare
+from benchmarks.training.training import Training, serve
 from benchmarks.training.weights import TrainedNet
 from datamodules import DataError, ImageDataset
 from datamodules.datamodule import DeviceResidentDataModule
-from lit_models.analysis.data_flow import unused_parameters
-
-INIT_EXAMPLES = 64  # for a data-dependent initialisation
 
 
 def train(
@@ -142,7 +136,8 @@ class _Run:
     def train(self, saved: dict[str, Any] | None, size: int) -> RunRecord:
         """Train, test and time the net, from the start or as it was saved."""
         data, protocol = self.data, self.spec.protocol
-        training, cost, compile_seconds = self._build(size, initialises=saved is None)
+        prepared = self._prepare(size, initialises=saved is None)
+        training, cost = prepared.training, prepared.cost
         clock, timer, watch = TrainingClock(), FitTimer(), DivergenceWatch()
         memory = PeakMemory(data.device, self.memory_before)
         clocks = (clock, timer)
@@ -179,12 +174,17 @@ class _Run:
         first_step_seconds = None if first_step_at is None else first_step_at - self.decided_at
         return RunRecord.of(
             self.spec,
-            setup={"train_examples": examples, **_provenance(self.dataset)},
+            setup={
+                "train_examples": examples,
+                "initial_weights": prepared.initial_weights,
+                **_provenance(self.dataset),
+            },
             scores=scores,
-            cost=replace(
-                cost,
+            cost=Cost(
+                parameters=cost.parameters,
+                macs=cost.macs,
                 train_flops=flops.per_example * examples * protocol.epochs,
-                uncounted=", ".join(flops.uncounted) or cost.uncounted,
+                uncounted=", ".join(flops.uncounted or cost.uncounted) or None,
             ),
             speed=speeds,
             resources=Resources(
@@ -192,7 +192,7 @@ class _Run:
                 fit_seconds=timer.seconds,
                 import_seconds=self.imported_at - self.decided_at,
                 first_step_seconds=first_step_seconds,
-                compile_seconds=compile_seconds,
+                compile_seconds=prepared.compile_seconds,
                 micro_batches=ceil(protocol.batch_size / size),
                 resumed=notes()["resumed"],
                 jobs=notes()["jobs"],
@@ -206,7 +206,7 @@ class _Run:
 
     def time_again(self, previous: RunRecord, size: int) -> RunRecord:
         """Time the net without training it."""
-        training, *_ = self._build(size, initialises=True)
+        training = self._prepare(size, initialises=True).training
         rate, seconds = previous.speed.examples_per_sec, previous.resources.fit_seconds
         speeds, _ = self._time(training, rate or 1.0, seconds or 1.0, OtherLoad(), from_slices=True)
         here = self._environment()
@@ -218,42 +218,15 @@ class _Run:
             environment=replace(here, commit=previous.environment.commit),
         )
 
-    def _build(self, size: int, initialises: bool) -> tuple[Training, Cost, float | None]:
-        """The net, ready to be trained, its cost, and the seconds of its compilation."""
-        spec, dataset, data, protocol = self.spec, self.dataset, self.data, self.spec.protocol
-        seed_everything(spec.seed, verbose=False)
-        data.rank_slice = slice(None)  # all ranks initialise from the same examples
-        net = lit_models.build(
-            spec.model,
-            in_channels=dataset.channels,
-            num_classes=len(dataset.classes),
-            image_size=protocol.image_size,
+    def _prepare(self, size: int, initialises: bool) -> Prepared:
+        return prepare(
+            self.spec,
+            self.dataset,
+            self.data,
+            micro_batch_size=size,
+            initialises=initialises,
+            data_dir=self.options.data_dir,
         )
-        cost = lit_models.cost(net, protocol.image_size, dataset.channels)
-        has_unused = spec.placement.strategy == DDP and bool(
-            unused_parameters(net, (dataset.channels, protocol.image_size, protocol.image_size))
-        )
-        net = net.to(data.device)
-        if initialises:
-            batches = islice(data.train_batches, ceil(INIT_EXAMPLES / protocol.batch_size))
-            initialise(net, protocol.init, torch.cat([images for images, _ in batches]))
-        net = net.to(memory_format=getattr(torch, protocol.memory_format))
-        data.rank_slice = ddp.rank_slice()
-        data.group_size = 1 if spec.placement.strategy == DDP else group_size(cost.macs, data)
-        training = Training(
-            net,
-            spec.task,
-            len(dataset.classes),
-            protocol,
-            data,
-            micro_batch_size=None if size == protocol.batch_size else size,
-            options=partial(ddp.trainer_options, spec, has_unused),
-        )
-        compile_seconds = compile_net(training) if protocol.compile else None
-        counted = Cost(
-            parameters=cost.parameters, macs=cost.macs, uncounted=", ".join(cost.uncounted) or None
-        )
-        return training, counted, compile_seconds
 
     def _fit_and_test(
         self, training: Training, saved: dict[str, Any] | None, callbacks: list[Callback]

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
+from lit_models.freezing import train_mode
 from lit_models.train_scores import TrainScores
 
 Batch = tuple[Tensor, Tensor]
@@ -120,6 +121,12 @@ class LitClassifier(L.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images)
+
+    def train(self, mode: bool = True) -> "LitClassifier":
+        super().train(mode)
+        if mode:
+            train_mode(self.net)
+        return self
 
     def configure_optimizers(self) -> dict:
         optimizer = self.make_optimizer(self.parameters())

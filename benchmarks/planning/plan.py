@@ -18,6 +18,7 @@ from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import Placement, SweepConfig
 from benchmarks.planning.variation import in_words
 from datamodules import DatasetRequest, ImageDataset
+from lit_models import pretrained
 from lit_models.external import is_external
 
 # Code that can change the numbers of a training; the net's own code comes on top.
@@ -56,6 +57,7 @@ class RunSpec:
     placement: Placement  # resolved
     varied: str | None = None  # the field of the protocol that this comparison varies
     data: DatasetRequest | None = None  # to load it again; None: by the name of the dataset
+    weights_digest: str | None = None  # of the weights from which it starts; None: from scratch
 
     @cached_property
     def key(self) -> str:
@@ -77,7 +79,7 @@ class RunSpec:
             **{f"code of {name}": package_digest(name) for name in TRAINING_CODE},
             "code of lit_models": imported_digest(lightning_modules),
             "data": self.data_digest,
-            "protocol": _as_json(self.protocol),
+            "protocol": _as_json(self.protocol) | {"weights": self.weights_digest},
             "seed": self.seed,
             "device": placement.device,
             "ranks": f"{placement.strategy} {placement.num_nodes} x {placement.devices}",
@@ -142,6 +144,7 @@ def plan(config: SweepConfig, dataset: ImageDataset) -> list[RunSpec]:
     The seed draws the order of the others, so that no model is always the first, on a cold machine.
 
     Raises:
+        ModelError: the protocol's weights cannot be had, or are of another net.
         UsageError: two values of the varied field are the same on this device.
     """
     settings: list[tuple[str, Protocol]] = []
@@ -151,6 +154,10 @@ def plan(config: SweepConfig, dataset: ImageDataset) -> list[RunSpec]:
             if (run := (model, replace(own, precision=precision))) in settings:
                 raise UsageError(f"--vary precision has {precision} twice, since auto is that here")
             settings.append(run)
+    weights = {
+        (model, own.weights): _weights_digest(model, own, dataset, config.data_dir)
+        for model, own in settings
+    }
     recipes = [_as_json(recipe) for recipe in config.recipes]
     shared: dict[str, Any] = {
         "dataset": dataset.name,
@@ -162,10 +169,38 @@ def plan(config: SweepConfig, dataset: ImageDataset) -> list[RunSpec]:
         "varied": config.vary.field if config.vary else None,
     }
     return [
-        RunSpec(model=model, protocol=own, seed=seed, **shared)
+        RunSpec(
+            model=model,
+            protocol=own,
+            seed=seed,
+            weights_digest=weights[model, own.weights],
+            **shared,
+        )
         for seed in config.seeds
         for model, own in random.Random(seed).sample(settings, len(settings))
     ]
+
+
+def _weights_digest(
+    model: str, protocol: Protocol, dataset: ImageDataset, data_dir: Path
+) -> str | None:
+    """The digest of the weights that a protocol names, once they are known to fit the net.
+
+    Raises:
+        ModelError: no such weights, or weights of another net.
+    """
+    if protocol.weights is None:
+        return None
+    found = pretrained.find(protocol.weights, model, data_dir)
+    classes = len(dataset.classes)
+    net = lit_models.build(
+        model,
+        in_channels=dataset.channels,
+        num_classes=classes,
+        image_size=protocol.image_size,
+    )
+    pretrained.transfer(net, found, classes)
+    return found.digest
 
 
 def _as_json(protocol: Protocol) -> dict[str, Any]:

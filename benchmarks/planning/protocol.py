@@ -70,6 +70,10 @@ class Protocol:
         clip_norm: largest norm of the gradient over all parameters; null: no clipping.
         init: default (PyTorch's), xavier (uniform, Glorot & Bengio, 2010) or lsuv
             (data-dependent, Mishkin & Matas, 2016; see benchmarks/training/initialisation.py).
+        weights: where the net's weights come from instead of `init`: pretrained (by torchvision or
+            timm, or torchvision's for a net that equals one of it), or the path or URL of a
+            .safetensors or .pt file, such as a run leaves. null: from scratch.
+        freeze: features: only the last layer is trained; none: all layers.
         normalize: subtract the dataset's mean and divide by its standard deviation; false: pixels
             lie in [0, 1].
         augmentation: flip (horizontal, every second example), crop (shift by up to an eighth of
@@ -103,6 +107,8 @@ class Protocol:
     warmup: Annotated[float, *_NUMBER, Field(gt=0, lt=1)] = 0.3
     clip_norm: Positive | None = None
     init: Literal["default", "xavier", "lsuv"] = "default"
+    weights: str | None = None
+    freeze: Literal["none", "features"] = "none"
     normalize: bool = True
     augmentation: tuple[Literal["flip", "crop", "cutout"], ...] = ()
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"

@@ -40,6 +40,7 @@ def _facts(settings: Mapping[str, Any]) -> dict[str, str]:
     )
     rising = f"one cycle, rising for {100 * get('warmup'):g} % of the steps"
     examples, held_out = get("train_examples"), get("validation_examples")
+    weights = get("weights")
     drawn = ", drawn by the seed" if get("subset") == "by_seed" else ""
     return {
         "training examples": f"{examples:,}{drawn}" if examples else "all",
@@ -54,7 +55,8 @@ def _facts(settings: Mapping[str, Any]) -> dict[str, str]:
         "learning rate": f"{get('learning_rate'):g}",
         "schedule": "constant" if is_constant else rising,
         "gradient norm": f"at most {get('clip_norm'):g}" if get("clip_norm") else "",
-        "initialisation": _INIT.get(get("init"), get("init")),
+        "initialisation": f"weights {weights}" if weights else _INIT[get("init")],
+        "frozen": "all but the last layer" if get("freeze") == "features" else "",
         "precision": get("precision"),
         "layout": get("memory_format"),
         "compiled": "by torch.compile" if get("compile") else "",

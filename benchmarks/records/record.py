@@ -55,6 +55,10 @@ class Setup:
     subset: str = _field("which training examples: fixed, or drawn by_seed", default="fixed")
     precision: str = _field("32-true or bf16-mixed")
     memory_format: str = _field("layout of images and weights")
+    initial_weights: str | None = _field(
+        "weights from which the training started: source, digest, tensors adapted and new; empty: "
+        "from scratch"
+    )
     compile: bool = _field("whether torch.compile compiled the net", default=False)
     device_type: str = _field("cpu, cuda or mps")
     devices: int = _field("devices on each node; on a CPU, processes", default=1)

@@ -18,6 +18,7 @@ from datamodules import ImageDataset
 from datamodules.datamodule import DeviceResidentDataModule
 from datamodules.loader import Batch
 from lit_models.classifier import LitClassifier, MicroBatch, backpropagate
+from lit_models.freezing import train_mode
 from lit_models.segmenter import LitSegmenter
 
 MODULES = {lit_models.CLASSIFICATION: LitClassifier, lit_models.SEGMENTATION: LitSegmenter}
@@ -77,7 +78,8 @@ class Training:
 
     def optimizer(self) -> Optimizer:
         """An optimizer for a bare loop; puts the net on its device and in train mode."""
-        net = self.net.to(self.device).train()  # Lightning leaves a net on the CPU
+        net = self.net.to(self.device)  # Lightning leaves a net on the CPU
+        train_mode(net)
         return make_optimizer(net.parameters(), self.protocol)
 
     def first_batch(self) -> Batch:

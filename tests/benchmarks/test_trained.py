@@ -119,3 +119,25 @@ def test_predict_names_what_it_cannot_read_and_goes_on(run, tmp_path, capsys):
     assert isinstance(next(trained.predict(path, [folder / "text.png"])), DataError)
     with pytest.raises(UsageError, match="no image files in"):
         list(trained.predict(path, [path.parent]))
+
+
+def test_a_training_starts_from_the_weights_of_a_run(run, make_spec, tmp_path):
+    path, first = run(epochs=1)
+    file = weights_path(path)
+    fields = {"weights": file, "learning_rate": 1e-9, "clip_norm": 1e-9, "weight_decay": 0}
+    _, second = run(epochs=1, **fields)
+    assert second.setup.initial_weights.startswith(str(file))
+    assert second.scores.test_accuracy == first.scores.test_accuracy
+    spec = make_spec(epochs=1, weights=file)
+    (moved := tmp_path / "moved.safetensors").write_bytes(file.read_bytes())
+    assert make_spec(epochs=1, weights=moved).key == spec.key
+    assert make_spec(epochs=1).key != spec.key
+
+
+def test_only_the_last_layer_is_trained_on_frozen_features(run):
+    path, _ = run("resnet20", epochs=1)
+    before = benchmarks.load_trained(path).state_dict()
+    path, _ = run("resnet20", epochs=1, weights=weights_path(path), freeze="features")
+    after = benchmarks.load_trained(path).state_dict()
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert changed == list(before)[-2:]

@@ -32,7 +32,7 @@ FEW = [
     (Fault(WEIGHTS, after=True), EVERY_EPOCH),
 ]
 MANY = [
-    (Fault("benchmarks.run:initialise"), EVERY_STEP),
+    (Fault("benchmarks.training.preparation:initialise"), EVERY_STEP),
     *((Fault(STEP, nth), EVERY_STEP) for nth in (1, 2, 5, 6, 11, 15)),
     *((Fault(UPDATE, nth, after=True), EVERY_STEP) for nth in (1, 4, 5, 10, 15)),
     *((Fault(SAVE, nth), EVERY_STEP) for nth in (1, 5, 15)),

@@ -64,7 +64,7 @@ def test_ranks_go_on_to_the_bit_after_a_stop_and_a_kill(strike):
         (Fault(STEP, 8), EVERY_EPOCH),
         (Fault(EPOCH_END, 2, rank=1), EVERY_EPOCH),
         (Fault(TEST_STEP, 2, rank=1), EVERY_EPOCH),
-        (Fault("benchmarks.run:initialise", rank=1), EVERY_STEP),
+        (Fault("benchmarks.training.preparation:initialise", rank=1), EVERY_STEP),
         (Fault("benchmarks.measurement.loop_timings:measure", rank=1), EVERY_STEP),
     ],
     ids=str,

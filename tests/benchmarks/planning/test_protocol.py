@@ -182,6 +182,7 @@ CHANGES = {
     **{"init": "xavier", "normalize": False, "augmentation": ("flip",), "compile": True},
     **{"precision": "32-true", "memory_format": "contiguous_format", "momentum": 0.9},
     "fit": "pad",
+    **{"weights": "net.pt", "freeze": "features"},
 }
 
 

@@ -71,7 +71,7 @@ def test_the_time_of_the_compiler_is_in_no_other_figure(make_spec, tmp_path, mon
         return seconds + 10_000.0
 
     plain = train(make_spec(f"{__name__}:Net"), tmp_path)
-    monkeypatch.setattr("benchmarks.run.compile_net", compile_for_hours)
+    monkeypatch.setattr("benchmarks.training.preparation.compile_net", compile_for_hours)
     monkeypatch.setattr(time, "perf_counter", lambda: now() + spent)
     record = train(make_spec(f"{__name__}:Net", compile="true"), tmp_path)
     assert record.compile
