@@ -24,6 +24,8 @@ def test_a_record_is_complete(make_spec, tmp_path):
     assert record.status == OK
     empty = {name for name, value in vars(record).items() if value is None}
     of_others = {"validation_accuracy", "validation_mean_iou", "timed_again", "uncounted"}
+    of_others |= {"initial_weights", "varied", "varied_value"}
+    of_others |= {"test_balanced_accuracy", "validation_balanced_accuracy"}
     of_load = {"other_load", "bound_by"}  # a short run, or a busy machine
     assert empty - of_load == {"error", "test_mean_iou", "made_in", "compile_seconds"} | of_others
     assert (
