@@ -126,7 +126,7 @@ def run(args: Namespace) -> int:
         config = fitted
     for note in dataset.files.notes if dataset.files else ():
         print(f"{dataset.name}: {note}")
-    config.check_data(dataset)
+    config = config.check_data(dataset)
     specs, store = plan(config, dataset), RecordStore(config.results)
     executor = make_executor(config)
     if node_rank > 0:

@@ -4,7 +4,9 @@ Most fields are options of the command line too, and their help and default stan
 """
 
 import os
+import sys
 from argparse import Action
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -113,11 +115,13 @@ class SweepConfig:
         protocol_name: names the folder of results.
         overrides: fields of an automatic protocol that are overridden, as YAML text.
         placement: devices of a run.
+        named: of the models of a resolved sweep, those that no wildcard stands for.
 
     Raises:
         UsageError: a value that cannot be served.
     """
 
+    named: frozenset[str] = frozenset()
     models: tuple[str, ...] = _option(
         "all, names, wildcards, names with options such as lenet[padding=0]; by commas",
         ("all",),
@@ -235,13 +239,23 @@ class SweepConfig:
         for listed in protocol.models:
             if "[" in listed and (canonical := lit_models.entry(listed).name) != listed:
                 raise UsageError(f"the protocol lists {listed!r}; list it as {canonical!r}")
+        plain = [each for each in self.models if not set("*?") & set(each.partition("[")[0])]
+        named = lit_models.select(plain, protocol.models or None, task)
         resolved = replace(
-            self, models=models, protocol=protocol, protocol_name=name, placement=placement
+            self,
+            models=models,
+            named=frozenset(named),
+            protocol=protocol,
+            protocol_name=name,
+            placement=placement,
         )
-        for model in models:
+
+        def check(model: str) -> None:
             check_task(model, self.dataset)
             for own in resolved.settings(model):
                 lit_models.check_image_size(model, own.image_size)
+
+        resolved = resolved._fitting(check)
         compiles = any(recipe.compile for recipe in resolved.recipes)
         if compiles and placement.strategy == DDP:
             # DDP and SyncBatchNorm change a net after it was compiled.
@@ -269,16 +283,43 @@ class SweepConfig:
             return self
         return replace(self, protocol=replace(protocol, train_examples=None))
 
-    def check_data(self, dataset: ImageDataset) -> None:
-        """Check that the models can be trained on these examples.
+    def _fitting(self, check: Callable[[str], None]) -> "SweepConfig":
+        """Check every model, and leave out those of wildcards that do not fit, with a line each.
+
+        Raises:
+            ModelError: a model that was named does not fit, or none does.
+        """
+        import lit_models
+
+        kept: list[str] = []
+        misfits: list[Exception] = []
+        for model in self.models:
+            try:
+                check(model)
+                kept.append(model)
+            except lit_models.ModelError as error:
+                if model in self.named:
+                    raise
+                misfits.append(error)
+        if misfits and not kept:
+            raise misfits[0]
+        for misfit in misfits:
+            print(f"benchmarks: left out: {misfit}", file=sys.stderr)
+        return replace(self, models=tuple(kept))
+
+    def check_data(self, dataset: ImageDataset) -> "SweepConfig":
+        """The same sweep, without models of wildcards that do not fit these examples.
 
         Raises:
             ModelError: a net of another library that does not fit the images or classes.
             UsageError: fewer examples than the protocol takes, or batches too small for the ranks.
         """
-        for model in self.models:
+
+        def check(model: str) -> None:
             for settings in self.settings(model):
                 self._check_data(model, settings, dataset)
+
+        return self._fitting(check)
 
     def _check_data(self, model: str, settings: Protocol, dataset: ImageDataset) -> None:
         import lit_models

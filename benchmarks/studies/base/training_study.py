@@ -104,7 +104,7 @@ class TrainingStudy(Study):
         """
         config = self.config(settings, context)
         dataset = datamodules.load(config.dataset, config.data_dir)
-        config.check_data(dataset)
+        config = config.check_data(dataset)
         runs, executor = RecordStore(context.folder), make_executor(config)
         records = sweep(plan(config, dataset), runs, executor, config.force)
         return all(record.status == OK for record in records)
