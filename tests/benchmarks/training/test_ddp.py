@@ -106,7 +106,7 @@ def spare(in_channels, num_classes):
     [
         ("lenet", 2, 16, 80),
         (NORMED, 2, 13, 67),
-        (NORMED, 3, 13, 80),
+        (NORMED, 3, 13, 28),
         (f"{__name__}:spare", 2, 16, 80),
     ],
 )
