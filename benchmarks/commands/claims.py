@@ -1,0 +1,71 @@
+"""Verbs that conclude: `claim` and `compare`."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lit_models
+from benchmarks.commands.sweeps import run
+from benchmarks.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchmarks.analysis.evidence import Evidence
+
+
+def claim(args: Namespace) -> int:
+    from benchmarks.analysis import by_class, claims, evidence, metrics, wording
+
+    metric = metrics.metric(args.metric)
+    if args.by not in (None, "class"):
+        raise UsageError(f"BY={args.by} is unknown; choose class")
+    if args.margin is not None and not args.margin > 0:
+        raise UsageError("--margin must be above 0")
+    if args.run:
+        folder = _train_claimed(args)
+    else:
+        folder = evidence.find(args.results, args.dataset, args.protocol)
+    found = evidence.Evidence.load(folder)
+    a, b = (_with_runs(name, found) for name in (args.a, args.b))
+    margin = None if args.margin is None else args.margin / 100
+    print(wording.claim_in_words(claims.claim(found, a, b, metric, margin), found))
+    if args.by:
+        print(f"\n{wording.classes_in_words(by_class.by_class(found, a, b), a, b)}")
+    return 0
+
+
+def _with_runs(name: str, evidence: "Evidence") -> str:
+    """The name under which a model has finished runs."""
+    model = name if name in evidence.runs else lit_models.entry(name).name
+    if model not in evidence.runs:
+        known = "; ".join(evidence.runs)
+        raise UsageError(
+            f"{model} has no finished run in {evidence.folder}, which has {known}; RUN=1 trains it"
+        )
+    return model
+
+
+def _train_claimed(args: Namespace) -> Path:
+    """Train the models of a claim, with the options of the verb `run`; returns their folder.
+
+    Raises:
+        UsageError: a run failed, after its report.
+    """
+    from benchmarks.cli import parse
+
+    given = {"models": f"{args.a},{args.b}", "results": args.results, "data-dir": args.data_dir}
+    given |= {name: getattr(args, name) for name in ("dataset", "protocol", "seeds", "device")}
+    options = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    to_train = parse(["run", *options])
+    if run(to_train) != 0:
+        raise UsageError("not every run ended well; the table above says why")
+    print()
+    return to_train.config.resolved().folder
+
+
+def compare(args: Namespace) -> int:
+    from benchmarks.analysis import compare
+    from benchmarks.records.storage import open_folder
+
+    outcome = compare.compare(open_folder(args.a), open_folder(args.b))
+    print(outcome)
+    return 1 if outcome.regressions else 0

@@ -1,0 +1,96 @@
+"""Verbs about studies and results that are there: `study`, `peers` and `report`."""
+
+import sys
+import traceback
+from argparse import Namespace
+from pathlib import Path
+
+from benchmarks import studies
+from benchmarks.commands.foreseen import FORESEEN
+from benchmarks.errors import UsageError
+from benchmarks.machine import environment
+from benchmarks.records.storage import check_writable
+
+
+def study(args: Namespace) -> int:
+    if args.study == "list":
+        for name in studies.names():
+            print(f"{name:26} {studies.question(name)}")
+        return 0
+    names = studies.names() if args.study == "all" else [args.study]
+    failed = []
+    for name in names:
+        if len(names) > 1:
+            print(f"\n{name}: {studies.question(name)}", flush=True)
+        try:
+            if not _study(name, args):
+                failed.append(name)
+        except Exception as error:
+            if len(names) == 1:
+                raise
+            failed.append(name)
+            if isinstance(error, FORESEEN):
+                print(f"benchmarks: study {name}: {error}", file=sys.stderr)
+            else:
+                traceback.print_exc()
+    if failed and len(names) > 1:
+        print(f"benchmarks: failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _study(name: str, args: Namespace) -> bool:
+    """Measure one study and show its results; returns whether all went well."""
+    from benchmarks.execution.sweep import Interrupted
+    from benchmarks.planning.sweep_config import STUDY_OPTIONS
+    from benchmarks.studies.base import Context, overview
+
+    device = environment.resolve_device(args.device)
+    budget = args.budget or ("quick" if device == "cpu" else "full")
+    folder = args.results / "studies" / name
+    options = {option: getattr(args, option) for option in STUDY_OPTIONS}
+    context = Context(folder, device, args.data_dir, args.force, options)
+    one = studies.load(name)
+    settings = one.settings(budget, args.settings)
+    check_writable(folder)
+    try:
+        is_well = one.run(settings, context)
+    except Interrupted:
+        if one.is_measured(folder):
+            print(f"\n{one.rebuild(folder)}\nwritten to {folder}")
+        raise
+    print(f"\n{one.rebuild(folder)}\nwritten to {folder}")
+    overview.write(folder.parent)
+    return is_well
+
+
+def rebuild(args: Namespace) -> int:
+    from benchmarks.records.store import RecordStore
+    from benchmarks.report.rebuild import rebuild as rebuild_report
+
+    comparisons = RecordStore(args.results).folders()
+    inside = sorted((args.results / "studies").glob("[!.]*"))
+    measured = [
+        folder
+        for folder in inside
+        if (folder / "results.csv").exists() or RecordStore(folder).folders()
+    ]
+    if not comparisons and not measured:
+        raise UsageError(f"no records in {args.results}; `make bench` makes them")
+    for folder in comparisons:
+        print(f"{folder}\n\n{rebuild_report(folder)}\n")
+    return _rebuild_studies(measured) if measured else 0
+
+
+def _rebuild_studies(folders: list[Path]) -> int:
+    from benchmarks.studies.base import overview
+
+    status = 0
+    for folder in folders:
+        try:
+            check_writable(folder)
+            print(f"{folder}\n\n{studies.load(folder.name).rebuild(folder)}\n")
+        except FORESEEN as error:
+            print(f"benchmarks: {error}", file=sys.stderr)
+            status = 2
+    overview.write(folders[0].parent)
+    return status
