@@ -15,14 +15,9 @@ from benchmarks import studies
 from benchmarks.errors import UsageError, check_known
 from benchmarks.machine import shell
 from benchmarks.planning import protocol as protocols
+from benchmarks.planning.placement import DEVICES, Placement
 from benchmarks.planning.protocol import FIELDS, Protocol
-from benchmarks.planning.sweep_config import (
-    DEVICES,
-    STUDY_OPTIONS,
-    Placement,
-    SweepConfig,
-    check_dataset,
-)
+from benchmarks.planning.sweep_config import STUDY_OPTIONS, SweepConfig, check_dataset
 from benchmarks.records.storage import open_folder
 
 INTERRUPTED = 130

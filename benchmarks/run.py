@@ -15,10 +15,11 @@ import datamodules
 from benchmarks.machine import environment, process_settings
 from benchmarks.measurement import loops, speed
 from benchmarks.measurement.flops import TrainingFlops
+from benchmarks.planning.placement import DDP
 from benchmarks.planning.plan import RunOptions, RunSpec, data_digest
-from benchmarks.planning.sweep_config import DDP
 from benchmarks.records.artifacts import Predictions, weights_path
-from benchmarks.records.record import Cost, Environment, Resources, RunRecord, Scores, Speed, now
+from benchmarks.records.parts import Cost, Environment, Resources, Scores, Speed
+from benchmarks.records.record import RunRecord, now
 from benchmarks.training import ddp, out_of_memory, weights
 from benchmarks.training.callbacks.checkpoints import Checkpoints
 from benchmarks.training.callbacks.clock import TrainingClock

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 from benchmarks import run
 from benchmarks.planning.plan import RunOptions
-from benchmarks.records.record import PARTS, RunRecord, Speed
+from benchmarks.records.parts import Speed
+from benchmarks.records.record import PARTS, RunRecord
 
 # Fields that differ whenever the same run is repeated.
 MEASURED = {

@@ -23,8 +23,8 @@ from benchmarks.execution import processes
 from benchmarks.execution.executor import Outcome
 from benchmarks.machine import environment, process_settings, shell
 from benchmarks.machine.timing_lock import Holder, TimingLock
+from benchmarks.planning.placement import DDP
 from benchmarks.planning.plan import RunOptions, RunSpec
-from benchmarks.planning.sweep_config import DDP
 from benchmarks.records.record import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
 from benchmarks.training.callbacks.divergence import DivergedError
 from benchmarks.training.callbacks.stages import Stage

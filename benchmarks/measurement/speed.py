@@ -4,7 +4,7 @@ import torch
 
 from benchmarks.measurement import calibration, inference, loop_timings
 from benchmarks.measurement.flops import TrainingFlops, training_flops
-from benchmarks.records.record import Speed
+from benchmarks.records.parts import Speed
 from benchmarks.training import ddp
 from benchmarks.training.training import Training
 

@@ -14,8 +14,9 @@ from benchmarks.errors import UsageError
 from benchmarks.machine import environment, shell
 from benchmarks.machine.timing_lock import THIS_PROCESS
 from benchmarks.planning.fingerprint import digest, imported_digest, package_digest
+from benchmarks.planning.placement import Placement
 from benchmarks.planning.protocol import Protocol
-from benchmarks.planning.sweep_config import Placement, SweepConfig
+from benchmarks.planning.sweep_config import SweepConfig
 from benchmarks.planning.variation import in_words
 from datamodules import DatasetRequest, ImageDataset
 from lit_models import pretrained

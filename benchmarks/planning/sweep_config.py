@@ -5,105 +5,30 @@ Most fields are options of the command line too, and their help and default stan
 
 import os
 import sys
-from argparse import Action
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import datamodules
 from benchmarks.errors import UsageError, check_known
+from benchmarks.planning.options import (
+    Once,
+    check_above_zero,
+    option,
+    read_folder,
+    read_seeds,
+    read_switch,
+)
+from benchmarks.planning.placement import DDP, Placement
 from benchmarks.planning.protocol import AUTO, Protocol
 from benchmarks.planning.variation import Variation, split
 from datamodules import DatasetRequest, ImageDataset
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 EXECUTORS = ("local", "ray")
-
-# SINGLE_DEVICE: one process. DDP: a process for each device (DistributedDataParallel).
-SINGLE_DEVICE, DDP = "single_device", "ddp"
-STRATEGIES = ("auto", SINGLE_DEVICE, DDP)
 
 # Fields of `SweepConfig` that tell how runs are carried out; studies that train take them too.
 STUDY_OPTIONS = ("executor", "jobs", "timeout", "checkpoint_seconds", "no_timing")
-
-
-def _option(doc: str, default: Any, **options: Any) -> Any:
-    """A field that is an option, with the arguments of `ArgumentParser.add_argument`."""
-    return field(default=default, metadata={"help": doc, **options})
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    for seed in split(text):
-        if not seed.isdecimal():
-            raise UsageError(f"seed {seed!r} is not a whole number from 0 to 2**32 - 1")
-    return tuple(dict.fromkeys(map(int, split(text))))
-
-
-def _switch(text: str) -> bool:
-    check_known("value", text, ("true", "false"))
-    return text == "true"
-
-
-def _folder(name: str) -> Path:
-    """A folder of this machine; `~` is the home folder, also where no shell has replaced it."""
-    return Path(os.path.expanduser(name))
-
-
-class _Once(Action):
-    """Refuses an option that is given twice."""
-
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
-        if getattr(namespace, self.dest) is not None:
-            raise UsageError(f"{option_string} is given twice, and takes one field")
-        setattr(namespace, self.dest, values)
-
-
-@dataclass(frozen=True)
-class Placement:
-    """The devices of one run; `device` and `strategy` are `auto` until they are resolved.
-
-    Raises:
-        UsageError: an unknown name, or a number below 1.
-    """
-
-    device: str = _option(f"{', '.join(DEVICES)}; cuda:1 is the second GPU", "auto")
-    devices: int = _option("devices of each node for one run", 1, type=int)
-    num_nodes: int = _option("machines for one run", 1, type=int)
-    strategy: str = _option(", ".join(STRATEGIES), "auto")
-
-    def __post_init__(self) -> None:
-        check_known("device", self.device, DEVICES)
-        check_known("strategy", self.strategy, STRATEGIES)
-        _check_above_zero(devices=self.devices, num_nodes=self.num_nodes)
-
-    @property
-    def ranks(self) -> int:
-        """Number of processes that train one net together."""
-        return self.devices * self.num_nodes
-
-    def resolved(self, executor: str = "local") -> "Placement":
-        """The placement on this machine, or on the cluster, with device and strategy decided.
-
-        Raises:
-            UsageError: this machine lacks the devices, or the strategy cannot use them.
-        """
-        from benchmarks.machine.environment import check_devices, resolve_device
-
-        device, strategy = self.device, self.strategy
-        # A cluster may have a device that this machine lacks.
-        if executor == "local" or device == "auto":
-            device = resolve_device(device)
-        if strategy == "auto":
-            strategy = DDP if self.ranks > 1 else SINGLE_DEVICE
-        if strategy == SINGLE_DEVICE and self.ranks > 1:
-            raise UsageError("several devices need --strategy ddp")
-        if strategy == DDP and device == "mps":
-            raise UsageError("strategy ddp works on cpu and cuda, not on mps")
-        if executor == "local":
-            check_devices(device, self.devices)
-        return replace(self, device=device, strategy=strategy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,44 +47,46 @@ class SweepConfig:
     """
 
     named: frozenset[str] = frozenset()
-    models: tuple[str, ...] = _option(
+    models: tuple[str, ...] = option(
         "all, names, wildcards, names with options such as lenet[padding=0]; by commas",
         ("all",),
         type=split,
     )
-    dataset: str = _option(
+    dataset: str = option(
         f"{', '.join(datamodules.NAMES)}, or a folder or archive of images", "fashion_mnist"
     )
-    skip_damaged: bool = _option(
+    skip_damaged: bool = option(
         "leave images of one's own out that cannot be read", False, action="store_true"
     )
     protocol: Protocol | None = None
     protocol_name: str = AUTO
     overrides: dict[str, str] = field(default_factory=dict)
-    vary: Variation | None = _option(
+    vary: Variation | None = option(
         "a field of the protocol and its values, such as batch_size=16,64,256",
         None,
         type=Variation.parse,
-        action=_Once,
+        action=Once,
     )
     placement: Placement = field(default_factory=Placement)
-    seeds: tuple[int, ...] = _option("whole numbers, by commas; a run for each", (0,), type=_seeds)
-    executor: str = _option(", ".join(EXECUTORS), "local")
-    jobs: int | None = _option(
+    seeds: tuple[int, ...] = option(
+        "whole numbers, by commas; a run for each", (0,), type=read_seeds
+    )
+    executor: str = option(", ".join(EXECUTORS), "local")
+    jobs: int | None = option(
         "runs at a time on a machine; by default 1, with ray one a GPU", None, type=int
     )
-    timeout: float | None = _option("seconds a run may take", None, type=float)
-    checkpoint_seconds: float = _option("between checkpoints within an epoch", 30.0, type=float)
-    keep_weights: bool = _option(
-        "true or false: keep the trained weights, in weights/", True, type=_switch
+    timeout: float | None = option("seconds a run may take", None, type=float)
+    checkpoint_seconds: float = option("between checkpoints within an epoch", 30.0, type=float)
+    keep_weights: bool = option(
+        "true or false: keep the trained weights, in weights/", True, type=read_switch
     )
-    no_timing: bool = _option(
+    no_timing: bool = option(
         "train and test only; the columns of timed loops stay empty", False, action="store_true"
     )
-    force: bool = _option("do again what has finished", False, action="store_true")
-    results: Path = _option("folder, or URL such as s3://bucket/results", Path("results"))
-    data_dir: Path = _option(
-        "folder of datasets", _folder(os.environ.get("DATA_DIR", "data")), type=_folder
+    force: bool = option("do again what has finished", False, action="store_true")
+    results: Path = option("folder, or URL such as s3://bucket/results", Path("results"))
+    data_dir: Path = option(
+        "folder of datasets", read_folder(os.environ.get("DATA_DIR", "data")), type=read_folder
     )
 
     def __post_init__(self) -> None:
@@ -171,7 +98,7 @@ class SweepConfig:
         check_known("executor", self.executor, EXECUTORS)
         if self.executor != "local" and self.placement.ranks > 1:
             raise UsageError("several devices can share a run only with --executor local")
-        _check_above_zero(jobs=self.jobs, timeout=self.timeout)
+        check_above_zero(jobs=self.jobs, timeout=self.timeout)
         if not self.checkpoint_seconds >= 0:
             raise UsageError("--checkpoint-seconds must be at least 0")
         if self.placement.num_nodes > 1 and self.jobs not in (None, 1):
@@ -363,9 +290,3 @@ def check_task(model: str, dataset: str) -> None:
     if (own := lit_models.entry(model).task) != task:
         fitting = ", ".join(lit_models.canonical_names(task))
         raise UsageError(f"{model} is for {own}; {dataset} is for {task}: try {fitting}")
-
-
-def _check_above_zero(**values: float | None) -> None:
-    for name, value in values.items():
-        if value is not None and not value > 0:
-            raise UsageError(f"--{name.replace('_', '-')} must be above 0")

@@ -20,7 +20,8 @@ from benchmarks.records.storage import quarantine, reason, write_atomic
 
 if TYPE_CHECKING:
     from benchmarks.planning.plan import RunSpec
-    from benchmarks.records.record import RunRecord, Setup
+    from benchmarks.records.parts import Setup
+    from benchmarks.records.record import RunRecord
 
 
 @dataclass(frozen=True, eq=False)

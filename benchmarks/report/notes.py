@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.planning import recipe
-from benchmarks.records.record import COMPANY, OK
+from benchmarks.records.parts import COMPANY
+from benchmarks.records.record import OK
 from benchmarks.report.comparable import conditions
 
 _CAPTION = """\

@@ -19,8 +19,8 @@ import torch.distributed as dist
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor
 
+from benchmarks.planning.placement import DDP
 from benchmarks.planning.plan import RunSpec
-from benchmarks.planning.sweep_config import DDP
 from benchmarks.training.sync_batch_norm import SyncBatchNorm
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from lightning.pytorch import seed_everything
 from torch import nn
 
 import lit_models
+from benchmarks.planning.placement import DDP
 from benchmarks.planning.plan import RunSpec
-from benchmarks.planning.sweep_config import DDP
 from benchmarks.training import ddp
 from benchmarks.training.compilation import compile_net
 from benchmarks.training.initialisation import initialise

@@ -7,9 +7,10 @@ import torch
 from benchmarks.execution import local
 from benchmarks.machine import accelerator as accelerators
 from benchmarks.measurement import calibration, loop_timings
+from benchmarks.planning.placement import Placement
 from benchmarks.planning.plan import plan
 from benchmarks.planning.protocol import Protocol
-from benchmarks.planning.sweep_config import Placement, SweepConfig
+from benchmarks.planning.sweep_config import SweepConfig
 from benchmarks.training.training import Training, serve
 from lit_models import CLASSIFICATION
 from tests.benchmarks.results import make_results  # noqa: F401, a fixture

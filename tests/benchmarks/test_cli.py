@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from benchmarks import cli
-from benchmarks.planning.sweep_config import Placement
+from benchmarks.planning.placement import Placement
 from tests.conftest import ROOT
 
 

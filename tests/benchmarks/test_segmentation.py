@@ -7,10 +7,11 @@ import datamodules
 import lit_models
 from benchmarks import cli
 from benchmarks.planning.fingerprint import imported_digest
+from benchmarks.planning.placement import Placement
 from benchmarks.planning.plan import RunSpec
 from benchmarks.planning.protocol import Protocol
-from benchmarks.planning.sweep_config import Placement
-from benchmarks.records.record import OK, Cost, RunRecord, Scores, Speed
+from benchmarks.records.parts import Cost, Scores, Speed
+from benchmarks.records.record import OK, RunRecord
 from benchmarks.records.store import RecordStore
 from benchmarks.report.rebuild import rebuild as rebuild_report
 from benchmarks.run import train

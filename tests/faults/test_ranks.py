@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from benchmarks.planning.sweep_config import DDP, Placement
+from benchmarks.planning.placement import DDP, Placement
 from benchmarks.records.record import FAILED, KILLED, OK, TIMEOUT
 from benchmarks.records.store import load
 from tests.faults.conftest import numbers

@@ -16,9 +16,10 @@ from benchmarks.analysis.metrics import metric
 from benchmarks.errors import UsageError
 from benchmarks.execution.executor import make_executor
 from benchmarks.execution.sweep import sweep
+from benchmarks.planning.placement import Placement
 from benchmarks.planning.plan import plan
 from benchmarks.planning.protocol import Protocol
-from benchmarks.planning.sweep_config import Placement, SweepConfig
+from benchmarks.planning.sweep_config import SweepConfig
 from benchmarks.planning.variation import Variation
 from benchmarks.records import frames, store
 from benchmarks.records.record import OK

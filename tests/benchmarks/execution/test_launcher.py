@@ -16,7 +16,7 @@ from filelock import FileLock
 from benchmarks.execution import local
 from benchmarks.execution.launcher import RankKilledError, launch
 from benchmarks.execution.rendezvous import connect, run_key
-from benchmarks.planning.sweep_config import DDP, Placement
+from benchmarks.planning.placement import DDP, Placement
 from benchmarks.training import ddp
 from benchmarks.training.callbacks.divergence import DivergedError
 from benchmarks.training.callbacks.stop_signal import StoppedError

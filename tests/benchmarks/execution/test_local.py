@@ -11,8 +11,8 @@ from benchmarks.errors import UsageError
 from benchmarks.execution import local, sweep
 from benchmarks.execution.local import LocalExecutor
 from benchmarks.machine import environment, shell
+from benchmarks.planning.placement import DDP, Placement
 from benchmarks.planning.plan import RunOptions
-from benchmarks.planning.sweep_config import DDP, Placement
 from benchmarks.records.record import FAILED, RunRecord
 from benchmarks.records.store import RecordStore
 

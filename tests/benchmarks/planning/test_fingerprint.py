@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.planning import fingerprint
 from benchmarks.planning.fingerprint import difference, imported_digest, package_digest
-from benchmarks.planning.sweep_config import Placement
+from benchmarks.planning.placement import Placement
 from tests.conftest import ROOT
 
 

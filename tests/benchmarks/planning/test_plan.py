@@ -4,9 +4,10 @@ import pytest
 import torch
 
 import lit_models
+from benchmarks.planning.placement import Placement
 from benchmarks.planning.plan import RunOptions, plan
 from benchmarks.planning.protocol import Protocol
-from benchmarks.planning.sweep_config import Placement, SweepConfig
+from benchmarks.planning.sweep_config import SweepConfig
 
 MODELS = lit_models.names("resnet*")
 

@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks.analysis.accuracies import Accuracies
 from benchmarks.analysis.published import beside
-from benchmarks.planning.sweep_config import Placement
+from benchmarks.planning.placement import Placement
 from benchmarks.records import frames, store
 from benchmarks.report import plots
 from benchmarks.report.rebuild import rebuild

@@ -1,0 +1,47 @@
+"""Fields that are options of the command line, and how their text is read."""
+
+import os
+from argparse import Action
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import UsageError, check_known
+from benchmarks.planning.variation import split
+
+
+def option(doc: str, default: Any, **options: Any) -> Any:
+    """A field that is an option, with the arguments of `ArgumentParser.add_argument`."""
+    return field(default=default, metadata={"help": doc, **options})
+
+
+def read_seeds(text: str) -> tuple[int, ...]:
+    for seed in split(text):
+        if not seed.isdecimal():
+            raise UsageError(f"seed {seed!r} is not a whole number from 0 to 2**32 - 1")
+    return tuple(dict.fromkeys(map(int, split(text))))
+
+
+def read_switch(text: str) -> bool:
+    check_known("value", text, ("true", "false"))
+    return text == "true"
+
+
+def read_folder(name: str) -> Path:
+    """A folder of this machine; `~` is the home folder, also where no shell has replaced it."""
+    return Path(os.path.expanduser(name))
+
+
+class Once(Action):
+    """Refuses an option that is given twice."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        if getattr(namespace, self.dest) is not None:
+            raise UsageError(f"{option_string} is given twice, and takes one field")
+        setattr(namespace, self.dest, values)
+
+
+def check_above_zero(**values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise UsageError(f"--{name.replace('_', '-')} must be above 0")
