@@ -32,7 +32,7 @@ from benchmarks.training.callbacks.rank_state import RankState
 from benchmarks.training.callbacks.stages import TIMING, Report, Stage, StageReports
 from benchmarks.training.callbacks.stop_signal import StopSignal
 from benchmarks.training.checkpoint_file import CheckpointFile
-from benchmarks.training.predictions import balanced_accuracy, predictions_of
+from benchmarks.training.evaluation import evaluated
 from benchmarks.training.preparation import Prepared, prepare
 from benchmarks.training.training import Training, serve
 from benchmarks.training.weights import TrainedNet
@@ -246,31 +246,16 @@ class _Run:
             enable_progress_bar=False,
         )
         trainer.fit(module, datamodule=data, ckpt_path=file.path if file and saved else None)
-        (scores,) = trainer.test(module, datamodule=data, verbose=False)
+        (logged,) = trainer.test(module, datamodule=data, verbose=False)
         loops.release_optimizer(trainer)
-        predictions = predictions_of(module, data, self.dataset.classes)
+        split = "validation" if training.protocol.validation_examples else "test"
+        scores, predictions = evaluated(module, data, self.dataset, logged, split)
         digest = weights.digest(training.net)
         if file and self.options.keep_weights and ddp.rank() == 0:
             about = TrainedNet.of(self.spec, self.dataset, digest)
             weights.save(training.net, about, weights_path(file.path))
             training.net.to(memory_format=getattr(torch, training.protocol.memory_format))
-        split = "validation" if training.protocol.validation_examples else "test"
-        labels = data.test_dataloader().labels.cpu()
-        last_epoch = module.history[-1]
-        balanced = balanced_accuracy(predictions, self.dataset.train_labels)
-        if balanced is not None:
-            scores["test_balanced_accuracy"] = balanced
-        all_scores = Scores(
-            loss=last_epoch["loss"],
-            train_accuracy=last_epoch["train_accuracy"],
-            evaluated_examples=len(labels),
-            majority_share=labels.flatten().bincount().max().item() / labels.numel(),
-            weights_digest=digest,
-            predictions_digest=predictions.digest,
-            labels_digest=predictions.labels.digest if predictions.labels else None,
-            **{name.replace("test", split): score for name, score in scores.items()},
-        )
-        return module.history, all_scores, predictions
+        return module.history, replace(scores, weights_digest=digest), predictions
 
     def _time(
         self,

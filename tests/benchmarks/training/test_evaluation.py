@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from benchmarks.records.artifacts import Predictions
-from benchmarks.training.predictions import balanced_accuracy
+from benchmarks.training.evaluation import balanced_accuracy
 
 CLASSES = ("cat", "dog", "emu")
 

@@ -1,4 +1,6 @@
-"""What a net makes of the evaluated examples, gathered from all ranks."""
+"""How well a net did on the evaluated examples: the test set, or those held out."""
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -6,12 +8,49 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from benchmarks.records.artifacts import Predictions
+from benchmarks.records.parts import Scores
 from benchmarks.training import ddp
+from datamodules import ImageDataset
 from datamodules.datamodule import DeviceResidentDataModule
 from lit_models.classifier import LitClassifier
 from lit_models.segmenter import LitSegmenter
 
 IMBALANCE = 1.5  # examples of the largest class over those of the smallest
+
+
+def evaluated(
+    module: LitClassifier,
+    data: DeviceResidentDataModule,
+    dataset: ImageDataset,
+    logged: dict[str, float],
+    split: str,
+) -> tuple[Scores, Predictions]:
+    """Scores and predictions of the test that a module has just passed. A collective.
+
+    Args:
+        module: after its training and its test.
+        data: its examples.
+        dataset: where these are from.
+        logged: the metrics of the test, such as `test_accuracy`.
+        split: `test` or `validation`: what the evaluated examples are.
+    """
+    predictions = predictions_of(module, data, dataset.classes)
+    labels = data.test_dataloader().labels.cpu()
+    last_epoch = module.history[-1]
+    balanced = balanced_accuracy(predictions, dataset.train_labels)
+    if balanced is not None:
+        logged = logged | {"test_balanced_accuracy": balanced}
+    named: dict[str, Any] = {name.replace("test", split): score for name, score in logged.items()}
+    scores = Scores(
+        loss=last_epoch["loss"],
+        train_accuracy=last_epoch["train_accuracy"],
+        evaluated_examples=len(labels),
+        majority_share=labels.flatten().bincount().max().item() / labels.numel(),
+        predictions_digest=predictions.digest,
+        labels_digest=predictions.labels.digest if predictions.labels else None,
+        **named,
+    )
+    return scores, predictions
 
 
 def balanced_accuracy(predictions: Predictions, train_labels: Tensor) -> float | None:
