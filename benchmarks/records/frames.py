@@ -16,13 +16,22 @@ def frame(records: list[RunRecord]) -> pd.DataFrame:
 
 def curves(records: list[RunRecord]) -> pd.DataFrame:
     """One row an epoch of a run."""
-    columns = ["model", "task", "seed", "epoch", "loss", "train_accuracy", "key"]
+    return _points(records, "history", ["epoch", "loss", "train_accuracy"])
+
+
+def evaluations(records: list[RunRecord]) -> pd.DataFrame:
+    """One row a measurement of accuracy on the way; none without `evaluate_every`."""
+    return _points(records, "evaluations", ["epoch", "seconds", "accuracy"])
+
+
+def _points(records: list[RunRecord], points: str, columns: list[str]) -> pd.DataFrame:
+    names = ("model", "task", "seed")
     rows = [
-        {name: getattr(record.setup, name) for name in ("model", "task", "seed", "key")} | epoch
+        {name: getattr(record.setup, name) for name in (*names, "key")} | point
         for record in records
-        for epoch in record.history
+        for point in getattr(record, points)
     ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*names, *columns, "key"])
 
 
 def read_rows(path: Path) -> pd.DataFrame | None:

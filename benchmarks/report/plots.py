@@ -127,6 +127,36 @@ def training_curves(rows: pd.DataFrame, curves: pd.DataFrame) -> Figure:
 
 
 @look()
+def accuracy_on_the_way(rows: pd.DataFrame, evaluations: pd.DataFrame) -> Figure:
+    """Accuracy on the evaluated images by epoch and by seconds of training, one line a model.
+
+    Args:
+        rows: the runs.
+        evaluations: of these and of other runs, with the columns of `evaluations.csv`.
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
+    points = evaluations.merge(rows[["key"]].assign(name=labels(rows)), on="key")
+    means = points.groupby(["name", "epoch"])[["seconds", "accuracy"]].mean().reset_index()
+    lines = means.groupby("name")
+    colors = _line_colors(lines["accuracy"].last())
+    for axes, column in zip(panels, ("epoch", "seconds"), strict=True):
+        for name, color in colors.items():
+            line = lines.get_group(name)
+            _draw_line(axes, line[column], line["accuracy"], name, color)
+    split = "test" if rows["test_accuracy"].notna().any() else "validation"
+    panels[0].set_ylabel(in_words(f"{split}_accuracy", points))
+    panels[0].set_xlabel("epoch")
+    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[1].set_xlabel("seconds of training (log scale)")
+    panels[1].set_xscale("log")
+    panels[1].xaxis.set_major_formatter(WrittenOut())
+    panels[1].xaxis.set_minor_formatter(WrittenOut())
+    figure.suptitle(_title(rows), x=0.01, ha="left", wrap=True)
+    _name_lines(figure, panels[0], colors, loc="outside right center")
+    return figure
+
+
+@look()
 def knob(rows: pd.DataFrame) -> Figure:
     """Test score, training examples/sec and peak memory against the varied field, a line a model.
 

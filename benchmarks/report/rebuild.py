@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmarks.errors import UsageError
 from benchmarks.records import frames, store
-from benchmarks.records.record import OK
+from benchmarks.records.record import OK, RunRecord
 from benchmarks.records.storage import lock, reason, write_atomic
 from benchmarks.report import plots, table
 from benchmarks.report.standing import Standing, standing
@@ -16,6 +16,8 @@ from benchmarks.report.style import save
 
 def rebuild(folder: Path) -> str:
     """Write `results.csv`, `curves.csv`, `table.md` and `plots/` of one comparison.
+
+    Also `evaluations.csv`, if accuracy was measured on the way.
 
     A failure to write these files is reported in one line, and the table is returned.
 
@@ -41,7 +43,7 @@ def rebuild(folder: Path) -> str:
     markdown = table.markdown(rows, settings, stands)
     try:
         with lock(folder, "report"):
-            _write(folder, rows, frames.curves(found), markdown, stands)
+            _write(folder, rows, found, markdown, stands)
     except OSError as error:
         problem = f"table, CSV and plots cannot be written: {reason(error)}"
         print(f"benchmarks: {folder}: {problem}", file=sys.stderr)
@@ -51,14 +53,17 @@ def rebuild(folder: Path) -> str:
 def _write(
     folder: Path,
     rows: pd.DataFrame,
-    curves: pd.DataFrame,
+    records: list[RunRecord],
     markdown: str,
     stands: Standing | None,
 ) -> None:
     for partial in (*folder.glob("*.part"), *folder.glob("plots/*.part")):
         partial.unlink()
+    curves, evaluations = frames.curves(records), frames.evaluations(records)
     write_atomic(folder / "results.csv", rows.to_csv(index=False))
     write_atomic(folder / "curves.csv", curves.to_csv(index=False))
+    if not evaluations.empty:
+        write_atomic(folder / "evaluations.csv", evaluations.to_csv(index=False))
     write_atomic(folder / "table.md", markdown + "\n")
     current = table.comparable(rows)
     current = current[current["status"] == OK]
@@ -69,3 +74,6 @@ def _write(
         if current["varied"].notna().any():
             save(plots.knob(current), folder / "plots" / "vary.png")
         save(plots.training_curves(current, curves), folder / "plots" / "curves.png")
+        if evaluations["key"].isin(current["key"]).any():
+            on_the_way = plots.accuracy_on_the_way(current, evaluations)
+            save(on_the_way, folder / "plots" / "on_the_way.png")

@@ -112,7 +112,8 @@ def test_everything_is_written(make_spec, tmp_path):
     history = [{"epoch": 1, "loss": 0.9, "train_accuracy": 0.6}]
     for model, seed in (("lenet", 0), ("lenet", 1), ("resnet18", 0)):
         spec = make_spec(model, seed)
-        store.write(spec, record_of(spec, **MEASURED, history=history))
+        way = [{"epoch": 0.5, "seconds": 2.0 + seed, "accuracy": 0.4}] if seed == 0 else []
+        store.write(spec, record_of(spec, **MEASURED, history=history, evaluations=way))
     older = make_spec("googlenet", epochs=3)
     store.write(older, record_of(older, **MEASURED, finished_at="2000-01-01T00:00:00+00:00"))
     (folder,) = store.folders()
@@ -122,7 +123,8 @@ def test_everything_is_written(make_spec, tmp_path):
     assert list(rows.columns) == COLUMNS
     assert sorted(rows["model"]) == ["googlenet", "lenet", "lenet", "resnet18"]
     assert len(pd.read_csv(folder / "curves.csv")) == 3
-    for name in ("accuracy", "speed", "curves"):
+    assert list(pd.read_csv(folder / "evaluations.csv")["model"]) == ["lenet", "resnet18"]
+    for name in ("accuracy", "speed", "curves", "on_the_way"):
         assert (folder / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
