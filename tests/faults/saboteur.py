@@ -59,7 +59,9 @@ class Fault:
         setattr(owner, name, faulty)
 
     def _is_meant(self) -> bool:
-        return self.rank is None or os.environ.get("LOCAL_RANK") == str(self.rank)
+        from benchmarks.training import ddp
+
+        return self.rank is None or ddp.rank() == self.rank
 
     def _strike(self, *args) -> None:
         if self.action == "hang":

@@ -146,7 +146,7 @@ class Counting(Study):
     columns = (Column("name", "a name"), Column("map", "zeros", format=None))
 
     def __init__(self):
-        super().__init__("here.counting")
+        super().__init__("tests.counting")
         self.measured, self.refused = [], None
 
     def parts(self, settings):

@@ -35,8 +35,8 @@ FILES = image_files()
 
 # Bytes that are overwritten, where (as a fraction of the length) and with what; then the length.
 damages = st.tuples(
-    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4))),
-    st.one_of(st.just(1.0), st.floats(0, 1)),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True, allow_subnormal=False), st.binary(min_size=1, max_size=4))),
+    st.one_of(st.just(1.0), st.floats(0, 1, allow_subnormal=False)),
 )
 letters = st.characters(exclude_characters="/\\\0", exclude_categories=["Cs"])
 usual = ("train", "Test", "val", "a", "b", ".hidden", "__MACOSX", "a b", "é", "e\u0301", "日本")
