@@ -5,9 +5,9 @@ multiply-adds per output pixel. In G groups: 1/G of that. Depthwise separable: K
 fraction of 1/D + 1/K^2. As a bottleneck of R channels: C R + K^2 R^2 + R D.
 """
 
-from math import gcd
-
 from torch import nn
+
+from lit_models.analysis.formulas import check_groups
 
 
 def grouped_conv(
@@ -21,12 +21,7 @@ def grouped_conv(
     Raises:
         ValueError: `groups` does not divide both numbers of channels.
     """
-    largest = gcd(in_channels, out_channels)
-    if groups < 1 or largest % groups:
-        raise ValueError(
-            f"{groups} groups do not divide both {in_channels} and {out_channels} channels; "
-            f"the divisors of {largest} do"
-        )
+    check_groups(in_channels, out_channels, groups)
     padding = kernel_size // 2
     return nn.Conv2d(
         in_channels, out_channels, kernel_size, padding=padding, groups=groups, bias=bias

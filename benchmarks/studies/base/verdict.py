@@ -34,6 +34,11 @@ class Verdict:
     more_seeds: int | None = None
     note: str = ""
 
+    @classmethod
+    def exact(cls, claim: str, figure: str, effect: float, **others: Any) -> Verdict:
+        """The verdict on an effect that is counted or computed: its interval is a point."""
+        return cls(claim, figure, effect, effect, effect, **others)
+
     @property
     def outcome(self) -> str:
         """Supported or not if the whole interval says so, and else undecided."""
@@ -58,6 +63,7 @@ class Verdict:
         """Claim, effect, interval and outcome in markdown."""
         known = not (math.isnan(self.low) or math.isnan(self.high))
         interval = f"95 % interval {self.low:.3g} to {self.high:.3g}" if known else "no interval"
+        interval = "exact" if self.low == self.high else interval
         effect = f"{self.effect:.3g} {self.unit}".strip()
         text = (
             f"*{self.claim}*: **{self.outcome}**. {self.figure}: {effect} ({interval}); "
@@ -70,4 +76,6 @@ class Verdict:
             return f"at least {self.at_least:.3g}"
         if math.isinf(self.at_least):
             return f"at most {self.at_most:.3g}"
+        if self.at_least == self.at_most:
+            return f"{self.at_least:.3g}"
         return f"{self.at_least:.3g} to {self.at_most:.3g}"
