@@ -80,7 +80,9 @@ def train(
         spec,
         options,
         dataset,
-        data=serve(dataset, device, spec.protocol, spec.seed),
+        data=serve(
+            dataset, device, spec.protocol, spec.seed, spec.placement.devices * options.jobs
+        ),
         reference=speed.reference_examples_per_sec(device) if options.timing else None,
         memory_before=memory_before,
         file=file,
@@ -178,6 +180,7 @@ class _Run:
             setup={
                 "train_examples": examples,
                 "initial_weights": prepared.initial_weights,
+                "data_placement": data.placement,
                 **_provenance(self.dataset),
             },
             scores=scores,
@@ -214,6 +217,7 @@ class _Run:
         return replace(
             previous,
             finished_at=now(),
+            setup=replace(previous.setup, data_placement=self.data.placement),
             speed=replace(speeds, timed_again=f"{now()}, commit {here.commit}"),
             resources=replace(previous.resources, jobs=self.options.jobs),
             environment=replace(here, commit=previous.environment.commit),

@@ -67,7 +67,8 @@ class ImageDataset:
     Images are uint8 (N, C, H, W) with H = W. Labels for classification are int64 (N,). Labels for
     segmentation are masks, uint8 (N, H, W), with a class a pixel. `mean` and `std` hold a value a
     channel, over the training pixels scaled to [0, 1]. `source` says where the data were found.
-    Datasets with equal `digest` have equal examples.
+    Datasets with equal `digest` have equal examples. If the images do not lie in memory, they are
+    mapped from `images_file`, which holds the training images and then the test images.
     """
 
     name: str
@@ -81,6 +82,7 @@ class ImageDataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     files: ImageFiles | None = None
+    images_file: Path | None = None
 
     @property
     def channels(self) -> int:

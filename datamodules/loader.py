@@ -1,12 +1,14 @@
-"""Loaders over examples that live on the training device."""
+"""Loaders, which make batches on the training device."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.examples import ResidentExamples, StreamedExamples
 from datamodules.transforms import crop, cutout, flip, resize
 
 Batch = tuple[Tensor, Tensor]
@@ -20,16 +22,14 @@ def generator(*seeds: int) -> torch.Generator:
 
 
 class DeviceLoader:
-    """Batches of resident examples, made on their device.
+    """Batches of examples, made on the training device.
 
     `state_dict` counts the batches served in the current epoch; after `load_state_dict` the next
     epoch starts behind them; Lightning's checkpoints use both. `rank_slice` selects the part of
     every batch that is served to this rank, by default all of it.
 
     Args:
-        images: uint8 (N, C, H, W).
-        labels: int64 (N,), or masks, uint8 (N, H, W), which are resized and augmented with their
-            images; on the device of the images.
+        examples: the images and their labels; masks are resized and augmented with their images.
         batch_size: examples a batch; the last batch may be smaller. A rest of one example joins the
             batch before if the examples are shuffled, because BatchNorm cannot train on one.
         prepare: converts uint8 images to the float images that a net takes.
@@ -40,8 +40,7 @@ class DeviceLoader:
 
     def __init__(
         self,
-        images: Tensor,
-        labels: Tensor,
+        examples: ResidentExamples | StreamedExamples,
         *,
         batch_size: int,
         prepare: Callable[[Tensor], Tensor],
@@ -49,11 +48,7 @@ class DeviceLoader:
         shuffle_seed: Callable[[], tuple[int, ...]] | None = None,
         augmentation: tuple[str, ...] = (),
     ) -> None:
-        self.labels = labels
-        # Stored in the layout of the batches, which avoids a conversion of each batch.
-        self._is_channels_last = memory_format == torch.channels_last
-        rows = images.permute(0, 2, 3, 1) if self._is_channels_last else images
-        self._rows = rows.contiguous()
+        self.examples, self.labels = examples, examples.labels
         self.batch_size, self.prepare, self.memory_format = batch_size, prepare, memory_format
         self.shuffle_seed, self.augmentation = shuffle_seed, augmentation
         self.rank_slice = slice(None)
@@ -85,14 +80,14 @@ class DeviceLoader:
         return whole + (rest > 0 and not joins)
 
     def __iter__(self) -> Iterator[Batch]:
-        count, device = len(self.labels), self.labels.device
+        count, device = len(self.labels), self.examples.device
         if self.shuffle_seed is None:
-            order = torch.arange(count, device=device)
+            order = torch.arange(count)
         else:
             # Drawn on the CPU, so that all devices see the same examples; drawn for a whole epoch,
             # so that no step waits for a transfer.
             random = generator(EPOCH, *self.shuffle_seed())
-            order = torch.randperm(count, generator=random).to(device)
+            order = torch.randperm(count, generator=random)
             flips = (torch.rand(count, generator=random) < 0.5).to(device)
             shifts = (torch.rand(count, 2, generator=random) * 2 - 1).to(device)
             holes = torch.rand(count, 2, generator=random).to(device)
@@ -107,17 +102,20 @@ class DeviceLoader:
             return images
 
         self._served, self._skipped = self._skipped, 0
-        for index in range(self._served, len(self)):
-            chosen = order[index * self.batch_size : self._end(index)][self.rank_slice]
-            images = self._rows.index_select(0, chosen)
-            images = self.prepare(images.permute(0, 3, 1, 2) if self._is_channels_last else images)
-            labels = self.labels.index_select(0, chosen)
-            if labels.dim() > 1:
-                labels = resize(labels, images.shape[-1])
-                labels = augment(labels[:, None], chosen)[:, 0].long()
-            images = augment(images, chosen)
-            self._served += 1
-            yield images.contiguous(memory_format=self.memory_format), labels
+        order = order.to(self.examples.order_device)
+        parts = (
+            order[index * self.batch_size : self._end(index)][self.rank_slice]
+            for index in range(self._served, len(self))
+        )
+        with closing(self.examples.batches(parts)) as batches:
+            for chosen, images, labels in batches:
+                images = self.prepare(images)
+                if labels.dim() > 1:
+                    labels = resize(labels, images.shape[-1])
+                    labels = augment(labels[:, None], chosen)[:, 0].long()
+                images = augment(images, chosen)
+                self._served += 1
+                yield images.contiguous(memory_format=self.memory_format), labels
 
 
 class BatchGroups:

@@ -42,6 +42,10 @@ class Setup:
     num_nodes: int = record_field("machines", default=1)
     strategy: str = record_field("single_device or ddp", default="single_device")
     data_source: str | None = record_field("where the dataset was found")
+    data_placement: str = record_field(
+        "where the examples lay: in the memory of the device, of its host, or on disk",
+        default="device",
+    )
     skipped_files: int = record_field("damaged files that --skip-damaged left out", default=0)
     mean: list[float] = record_field(
         "of the training pixels, from 0 to 1, a channel", default_factory=list

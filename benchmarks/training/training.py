@@ -111,9 +111,16 @@ class Training:
 
 
 def serve(
-    dataset: ImageDataset, device: torch.device, protocol: Protocol, seed: int = 0
+    dataset: ImageDataset,
+    device: torch.device,
+    protocol: Protocol,
+    seed: int = 0,
+    processes: int = 1,
 ) -> DeviceResidentDataModule:
-    """The examples of a training, as the protocol takes them."""
+    """The examples of a training, as the protocol takes them.
+
+    `processes` of the machine hold examples of their own.
+    """
     return DeviceResidentDataModule(
         dataset,
         device,
@@ -126,6 +133,7 @@ def serve(
         normalize=protocol.normalize,
         augmentation=protocol.augmentation,
         memory_format=getattr(torch, protocol.memory_format),
+        processes=processes,
     )
 
 

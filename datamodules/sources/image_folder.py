@@ -6,36 +6,33 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
-import psutil
 import torch
 from PIL import Image
-from torch import Tensor
 
 from datamodules.dataset import DataError
 from datamodules.sources import layout, pixels
-from datamodules.sources.cache import SPLITS, Decoded
+from datamodules.sources.cache import SPLITS, Decoded, images_in
 from datamodules.sources.files import File, printable, read
 from datamodules.sources.layout import TEST, TRAIN, Layout
+from datamodules.sources.spool import Kept, Spool
 
 TEST_SHARE = 0.2  # of the images that no folder splits
 CHUNK = 32  # files decoded at a time; images of cameras take 10 MB each
-MEMORY_SHARE = 0.8  # of the available memory, that two copies of the images may take
 
 _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
 class Example:
-    """A file of an image, decoded."""
+    """A file of an image, decoded into a spool."""
 
     file: File  # without its content
     digest: str  # of the content, or of the name where it cannot be read
-    image: pixels.Decoded | None
+    image: Kept | None
     problem: str = ""  # why it could not be decoded
     split: str = ""
     label: str = ""  # name of the class
@@ -48,6 +45,7 @@ def decode(
     size: int,
     fit: str | None = None,
     skip_damaged: bool = False,
+    scratch: Path | None = None,
 ) -> Decoded:
     """Decode every image of a folder, tar or zip archive.
 
@@ -62,12 +60,27 @@ def decode(
         size: height and width of the decoded images.
         fit: see `pixels.decode`.
         skip_damaged: leave files out that cannot be read.
+        scratch: a folder for the images if they are too many to be sorted in memory; they are then
+            returned in a file there (see `cache.Decoded`). None: all are sorted in memory.
 
     Raises:
-        DataError: a damaged archive; or images that cannot be read, classes without images and all
-            other problems in one message.
+        DataError: a damaged archive; no room for the images; or images that cannot be read, classes
+            without images and all other problems in one message.
     """
-    examples = list(_decoded(path, size, fit))
+    with Spool(path, size, scratch) as spool:
+        return _decode(spool, path, classes, size=size, fit=fit, skip_damaged=skip_damaged)
+
+
+def _decode(
+    spool: Spool,
+    path: Path,
+    classes: Sequence[str] | None,
+    *,
+    size: int,
+    fit: str | None,
+    skip_damaged: bool,
+) -> Decoded:
+    examples = list(_decoded(path, size, fit, spool))
     found = layout.find([e.file for e in examples], is_image_name, path)
     problems = _Problems(path)
     placed = _placed(examples, found, problems)
@@ -88,7 +101,7 @@ def decode(
     usable = [e for e in files if e.image]
     order = _by_name if classes is not None else _by_content
     usable.sort(key=lambda example: order(example, known))
-    channels = 3 if classes is not None else max(_channels(e) for e in usable)
+    channels = 3 if classes is not None else max(e.image.channels for e in usable if e.image)
     return {
         "classes": [printable(name) for name in known],
         "format": _listed(sorted({e.image.format for e in usable if e.image})),
@@ -97,7 +110,7 @@ def decode(
         "sizes": dict(Counter(e.image.size for e in usable if e.image)),
         "skipped": damaged,
         "notes": _notes(usable),
-        **_tensors(usable, known, channels, size),
+        **_tensors(usable, known, channels, spool),
     }
 
 
@@ -150,46 +163,25 @@ def is_image_name(name: str) -> bool:
     return suffix in Image.registered_extensions() or suffix in (".heic", ".heif", ".jxl")
 
 
-def _decoded(path: Path, size: int, fit: str | None) -> Iterator[Example]:
-    """Every file, decoded if it lies in a folder."""
+def _decoded(path: Path, size: int, fit: str | None, spool: Spool) -> Iterator[Example]:
+    """Every file, decoded into the spool if it lies in a folder."""
 
-    def one(file: File) -> Example:
+    def one(file: File) -> tuple[Example, pixels.Decoded | None]:
         bare = replace(file, content=None)
         if file.content is None or len(file.parts) < 2:
             digest = hashlib.sha256("/".join(file.parts).encode("utf-8", "surrogateescape"))
-            return Example(bare, digest.hexdigest(), None, file.problem)
+            return Example(bare, digest.hexdigest(), None, file.problem), None
         content = hashlib.sha256(file.content).hexdigest()
         try:
-            return Example(bare, content, pixels.decode(file.content, size, fit))
+            return Example(bare, content, None), pixels.decode(file.content, size, fit)
         except pixels.ImageError as error:
-            return Example(bare, content, None, str(error))
+            return Example(bare, content, None, str(error)), None
 
-    used = 0
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         warnings.simplefilter("ignore")  # of Pillow, about metadata and large images
         for chunk in _chunks(read(path)):
-            for example in pool.map(one, chunk):
-                used += 0 if example.image is None else example.image.pixels.nbytes
-                yield example
-            check_memory(path, used, taken=used)
-
-
-def check_memory(path: Path, size: int, taken: int = 0) -> None:
-    """Check that decoded images fit in memory twice, as when they are sorted or prepared.
-
-    Args:
-        size: bytes of the images.
-        taken: how much of that is in memory already.
-
-    Raises:
-        DataError: they do not; the alternative is a machine that swaps.
-    """
-    available = psutil.virtual_memory().available + taken
-    if 2 * size > MEMORY_SHARE * available:
-        raise DataError(
-            f"the images of {path}, {size / 2**30:.1f} GiB or more once decoded, do not fit in "
-            f"memory ({available / 2**30:.1f} GiB); use a smaller image_size, or fewer images"
-        )
+            for example, image in pool.map(one, chunk):
+                yield replace(example, image=spool.keep(image)) if image else example
 
 
 def _chunks(items: Iterable[_Item]) -> Iterator[list[_Item]]:
@@ -238,26 +230,23 @@ def _by_content(example: Example, classes: Sequence[str]) -> tuple:
     return example.label, example.digest, example.file.parts
 
 
-def _channels(example: Example) -> int:
-    return 1 if example.image is None or example.image.pixels.ndim == 2 else 3
-
-
 def _tensors(
-    examples: list[Example], classes: Sequence[str], channels: int, size: int
-) -> dict[str, Tensor]:
-    """Images, uint8 (N, channels, size, size), and labels, int64 (N,), of each split."""
+    examples: list[Example], classes: Sequence[str], channels: int, spool: Spool
+) -> dict[str, Any]:
+    """Images, uint8 (N, channels, size, size), or their file; labels, int64 (N,), of each split."""
     numbers = {name: number for number, name in enumerate(classes)}
-    tensors = {}
+    tensors: dict[str, Any] = {}
+    images = {s: [e.image for e in examples if e.split == s and e.image] for s in SPLITS}
     for split in SPLITS:
-        own = [e for e in examples if e.split == split]
-        images: np.ndarray = np.empty((len(own), channels, size, size), np.uint8)
-        for row, example in zip(images, own, strict=True):
-            assert example.image is not None
-            made = example.image.pixels
-            row[:] = made if made.ndim == 2 else made.transpose(2, 0, 1)
-        tensors[f"{split}_images"] = torch.from_numpy(images)
-        tensors[f"{split}_labels"] = torch.tensor([numbers[e.label] for e in own])
-    return tensors
+        labels = [numbers[e.label] for e in examples if e.split == split]
+        tensors[f"{split}_labels"] = torch.tensor(labels)
+    if spool.is_large:
+        file = spool.write(chain(*images.values()), channels)
+        shapes = {
+            split: (len(own), channels, spool.size, spool.size) for split, own in images.items()
+        }
+        return tensors | images_in(file, shapes)
+    return tensors | {f"{s}_images": spool.tensor(own, channels) for s, own in images.items()}
 
 
 def _described(found: Layout, placed: list[Example]) -> str:

@@ -1,5 +1,6 @@
 """Images of one's own: a folder or archive, in any of the usual layouts, as a dataset."""
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -26,8 +27,9 @@ def load(request: DatasetRequest, data_dir: Path) -> ImageDataset:
     if decoded is None:
         settings = f"{request.image_size} {request.fit} {request.skip_damaged}"
         key = f"{settings} {content_key(path)}"
-        decoded = cache.load_or_decode(name, key, data_dir, partial(_decode, request))
-    image_folder.check_memory(path, sum(decoded[tensor].nbytes for tensor in cache.TENSORS))
+        with cache.scratch_folder(data_dir) as scratch:
+            decode = partial(_decode, request, scratch)
+            decoded = cache.load_or_decode(name, key, data_dir, decode)
     own = folder_name(request.name)
     counts = " + ".join(f"{len(decoded[f'{split}_labels']):,}" for split in cache.SPLITS)
     facts = [decoded["format"], decoded["layout"], counts]
@@ -47,33 +49,38 @@ def load(request: DatasetRequest, data_dir: Path) -> ImageDataset:
             skipped=tuple(decoded["skipped"]),
             notes=tuple(decoded["notes"]),
         ),
+        images_file=decoded.get(cache.FILE),
         **{tensor: decoded[tensor] for tensor in cache.TENSORS},
     )
 
 
-def _decode(request: DatasetRequest) -> cache.Decoded:
+def _decode(request: DatasetRequest, scratch: Path | None) -> cache.Decoded:
     decoded = image_folder.decode(
         request.path,
         size=request.image_size,
         fit=request.fit,
         skip_damaged=request.skip_damaged,
+        scratch=scratch,
     )
-    decoded["mean"], decoded["std"] = statistics(decoded["train_images"])
+    decoded["mean"], decoded["std"] = statistics(cache.train_images(decoded))
     return decoded
 
 
-def statistics(images: Tensor) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel of uint8 images (N, C, H, W), scaled to [0, 1].
+def statistics(images: Iterable[Tensor | np.ndarray]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel of uint8 images (C, H, W), scaled to [0, 1].
 
     Pixels are counted by value, so the result depends neither on the device nor on the number of
-    threads. A channel of one value only has the deviation 1.
+    threads, and one image at a time is in memory. A channel of one value only has the deviation 1.
     """
+    counts: list[np.ndarray] = []
+    for image in images:
+        planes = np.asarray(image).reshape(len(image), -1)
+        counts = counts or [np.zeros(256, np.int64) for _ in planes]
+        for own, plane in zip(counts, planes, strict=True):
+            own += np.bincount(plane, minlength=256)
     means, deviations, values = [], [], np.arange(256) / 255
-    for channel in range(images.shape[1]):
-        counts: np.ndarray = np.zeros(256, np.int64)
-        for image in images[:, channel].numpy():
-            counts += np.bincount(image.reshape(-1), minlength=256)
-        shares = counts / counts.sum()
+    for own in counts:
+        shares = own / own.sum()
         mean = float(shares @ values)
         deviation = float(np.sqrt(shares @ (values - mean) ** 2))
         means.append(round(mean, 6))

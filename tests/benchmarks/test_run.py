@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import threading
 import time
 from functools import partial
 from statistics import median
@@ -241,6 +242,32 @@ def test_a_training_in_groups_is_cut_short_and_goes_on_to_the_bit(make_spec, tmp
     assert record.history == plain.history
     assert record.weights_digest == plain.weights_digest
     assert record.test_accuracy == plain.test_accuracy
+
+
+def test_a_training_from_disk_is_cut_short_and_goes_on_to_the_bit(make_spec, tmp_path, monkeypatch):
+    spec, path, left = make_spec(batch_size=16), tmp_path / "saved", iter(range(7))
+    plain = train(spec, tmp_path)
+    assert plain.data_placement == "device"
+    monkeypatch.setattr("datamodules.memory.SHARE", 0.0)
+    step = LitClassifier.training_step
+
+    def break_off(module, batch, index):
+        if next(left, None) is None:
+            raise InterruptedError
+        return step(module, batch, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitClassifier, "training_step", break_off)
+        with pytest.raises(InterruptedError):
+            train(spec, tmp_path, checkpoint=path, checkpoint_seconds=0.0)
+    record = train(spec, tmp_path, checkpoint=path)
+    assert record.data_placement == "disk"
+    assert record.resumed == 1
+    assert record.history == plain.history
+    assert record.weights_digest == plain.weights_digest
+    assert record.predictions_digest == plain.predictions_digest
+    assert record.loop_efficiency > 0
+    assert not [t for t in threading.enumerate() if t.name.startswith("batches")]
 
 
 def test_on_an_accelerator_every_clock_waits_and_memory_is_its_allocators(

@@ -268,6 +268,6 @@ def test_grey_images_have_one_channel_if_all_are_grey(tmp_path):
 
 
 def test_sets_that_do_not_fit_in_memory_are_refused(folder, monkeypatch):
-    monkeypatch.setattr("datamodules.sources.image_folder.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("datamodules.sources.spool.MEMORY_SHARE", 0.0)
     with pytest.raises(DataError, match="once decoded, do not fit in memory"):
         own(folder)

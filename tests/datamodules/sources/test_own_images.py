@@ -11,6 +11,7 @@ from PIL import Image
 import datamodules
 from datamodules import DataError, DatasetRequest
 from datamodules.contact_sheet import COLUMNS, contact_sheet
+from datamodules.sources import cache
 from datamodules.sources.own_images import statistics
 from datamodules.summary import summary
 
@@ -119,8 +120,58 @@ def test_the_contact_sheet_of_masks(small_fashion_mnist):
     assert contact_sheet(dataset, 28).startswith(b"\x89PNG")
 
 
-def test_a_cached_set_that_does_not_fit_in_memory_is_refused(request_, tmp_path, monkeypatch):
-    datamodules.load(request_, tmp_path)
-    monkeypatch.setattr("datamodules.sources.image_folder.MEMORY_SHARE", 0.0)
-    with pytest.raises(DataError, match="once decoded, do not fit in memory"):
-        datamodules.load(request_, tmp_path)
+@pytest.fixture
+def little_memory(monkeypatch):
+    """Room for a few images of 16 px while they are decoded."""
+    monkeypatch.setattr("datamodules.sources.spool.MAX_IN_MEMORY", 5000)
+
+
+def test_images_that_do_not_fit_in_memory_are_decoded_on_disk(
+    request_, tmp_path, little_memory, monkeypatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr("datamodules.sources.spool.MAX_IN_MEMORY", 2**20)
+        usual = datamodules.load(request_, tmp_path / "usual")
+    data_dir = tmp_path / "data"
+    for dataset in (datamodules.load(request_, data_dir), datamodules.load(request_, data_dir)):
+        assert dataset.images_file in data_dir.iterdir()
+        for name in ("digest", "mean", "std", "source", "files", "classes"):
+            assert getattr(dataset, name) == getattr(usual, name)
+        for name in cache.TENSORS:
+            assert torch.equal(getattr(dataset, name), getattr(usual, name))
+    assert len(list(data_dir.iterdir())) == 2  # what the decoding needed is gone
+    assert usual.images_file is None
+
+
+def test_grey_images_among_colours_are_decoded_on_disk(request_, signs, tmp_path, little_memory):
+    Image.new("L", (30, 30), 77).save(signs / "go" / "grey.png")
+    dataset = datamodules.load(request_, tmp_path / "data")
+    images = torch.cat([dataset.train_images, dataset.test_images])
+    assert (images == 77).flatten(1).all(1).sum() == 1
+
+
+@pytest.mark.parametrize("damage", ["byte", "cut", "missing"])
+def test_damage_on_disk_is_found(request_, tmp_path, little_memory, capsys, damage):
+    data_dir = tmp_path / "data"
+    first = datamodules.load(request_, data_dir)
+    content = bytearray(first.images_file.read_bytes())
+    content[len(content) // 2] ^= 1
+    first.images_file.unlink()  # a file that is mapped is not cut
+    if damage != "missing":
+        first.images_file.write_bytes(content if damage == "byte" else content[:-1])
+    again = datamodules.load(request_, data_dir)
+    assert "is damaged" in capsys.readouterr().err
+    assert again.digest == first.digest
+    assert datamodules.load(request_, data_dir).digest == first.digest
+    assert "damaged" not in capsys.readouterr().err
+
+
+def test_a_full_disk_is_named_and_nothing_is_left(request_, tmp_path, little_memory, monkeypatch):
+    def full(self, images, channels):
+        (self._folder / "images").write_bytes(b"x")
+        raise self._no_room(OSError(28, "No space left on device"))
+
+    monkeypatch.setattr("datamodules.sources.spool.Spool.write", full)
+    with pytest.raises(DataError, match=r"cannot be kept in .*data \(No space left on device\)"):
+        datamodules.load(request_, tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
