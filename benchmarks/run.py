@@ -37,7 +37,7 @@ from benchmarks.training.preparation import Prepared, prepare
 from benchmarks.training.training import Training, serve
 from benchmarks.training.weights import TrainedNet
 from datamodules import DataError, ImageDataset
-from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.datamodule import ImageDataModule
 
 
 def train(
@@ -81,7 +81,7 @@ def train(
         options,
         dataset,
         data=serve(
-            dataset, device, spec.protocol, spec.seed, spec.placement.devices * options.jobs
+            dataset, device, spec.protocol, spec.seed, spec.placement.devices * max(1, options.jobs)
         ),
         reference=speed.reference_examples_per_sec(device) if options.timing else None,
         memory_before=memory_before,
@@ -128,7 +128,7 @@ class _Run:
     spec: RunSpec
     options: RunOptions
     dataset: ImageDataset
-    data: DeviceResidentDataModule
+    data: ImageDataModule
     reference: float | None
     memory_before: int
     file: CheckpointFile | None

@@ -1,6 +1,6 @@
-"""Datasets, which are found, verified, decoded and served in batches from the training device.
+"""Datasets, which are found, verified, decoded and served in batches on the training device.
 
-`datamodules.datamodule.DeviceResidentDataModule` serves the batches. Importing the package imports
+`datamodules.datamodule.ImageDataModule` serves the batches. Importing the package imports
 neither torch nor lightning.
 """
 

@@ -19,7 +19,7 @@ CACHED_BYTES = 2**30
 CHUNK = 512  # examples loaded or resized at once
 
 
-class DeviceResidentDataModule(L.LightningDataModule):
+class ImageDataModule(L.LightningDataModule):
     """Serves (images, labels) batches on the training device.
 
     Images are float32 (N, C, image_size, image_size). Labels are int64: (N,) for classification,

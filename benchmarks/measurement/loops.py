@@ -19,7 +19,7 @@ WARMUP_STEPS = 2  # before the clock starts
 
 
 def trainer_loop(training: Training, steps: int) -> float:
-    """Lightning's Trainer on the resident data, as in a run."""
+    """Lightning's Trainer on the batches of a run."""
     clock, group = TrainingClock(WARMUP_STEPS), training.data.group_size
     max_steps = max(WARMUP_STEPS, group) + steps
     trainer = training.trainer(

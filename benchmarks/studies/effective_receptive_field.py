@@ -23,7 +23,7 @@ from benchmarks.planning.protocol import Count
 from benchmarks.report.style import look
 from benchmarks.studies.base import Column, Context, Study, Verdict, by_model
 from benchmarks.training.initialisation import initialise
-from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.datamodule import ImageDataModule
 from lit_models.analysis.effective_receptive_field import (
     calibrate_batch_norm,
     effective_receptive_field,
@@ -89,7 +89,7 @@ class EffectiveReceptiveField(Study):
         (model,), device = settings.models, torch.device(context.device)
         dataset = datamodules.load(settings.dataset, context.data_dir)
         size = settings.image_size
-        data = DeviceResidentDataModule(
+        data = ImageDataModule(
             dataset,
             device,
             image_size=size,

@@ -11,7 +11,7 @@ from benchmarks.records.artifacts import Predictions
 from benchmarks.records.parts import Scores
 from benchmarks.training import ddp
 from datamodules import ImageDataset
-from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.datamodule import ImageDataModule
 from lit_models.classifier import LitClassifier
 from lit_models.segmenter import LitSegmenter
 
@@ -20,7 +20,7 @@ IMBALANCE = 1.5  # examples of the largest class over those of the smallest
 
 def evaluated(
     module: LitClassifier,
-    data: DeviceResidentDataModule,
+    data: ImageDataModule,
     dataset: ImageDataset,
     logged: dict[str, float],
     split: str,
@@ -73,7 +73,7 @@ def balanced_accuracy(predictions: Predictions, train_labels: Tensor) -> float |
 
 
 def predictions_of(
-    module: LitClassifier, data: DeviceResidentDataModule, classes: tuple[str, ...]
+    module: LitClassifier, data: ImageDataModule, classes: tuple[str, ...]
 ) -> Predictions:
     """The predictions of the test that a module has just passed, in the order of the examples.
 

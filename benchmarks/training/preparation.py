@@ -18,7 +18,7 @@ from benchmarks.training.compilation import compile_net
 from benchmarks.training.initialisation import initialise
 from benchmarks.training.training import Training, group_size
 from datamodules import DataError, ImageDataset
-from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.datamodule import ImageDataModule
 from lit_models import pretrained
 from lit_models.analysis.data_flow import unused_parameters
 from lit_models.freezing import freeze_features
@@ -39,7 +39,7 @@ class Prepared:
 def prepare(
     spec: RunSpec,
     dataset: ImageDataset,
-    data: DeviceResidentDataModule,
+    data: ImageDataModule,
     *,
     micro_batch_size: int,
     initialises: bool,

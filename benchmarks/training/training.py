@@ -15,7 +15,7 @@ import lit_models
 from benchmarks.planning.protocol import Protocol
 from benchmarks.training.optimization import make_optimizer, make_scheduler
 from datamodules import ImageDataset
-from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.datamodule import ImageDataModule
 from datamodules.loader import Batch
 from lit_models.classifier import LitClassifier, MicroBatch, backpropagate
 from lit_models.freezing import train_mode
@@ -37,7 +37,7 @@ class Training:
     task: str
     num_classes: int
     protocol: Protocol
-    data: DeviceResidentDataModule  # on the device of the training
+    data: ImageDataModule  # on the device of the training
     micro_batch_size: int | None = None  # examples of a forward pass; None: the whole batch
     options: Callable[[], dict[str, Any]] = lambda: {"devices": 1}  # of the Trainer, about devices
 
@@ -116,12 +116,12 @@ def serve(
     protocol: Protocol,
     seed: int = 0,
     processes: int = 1,
-) -> DeviceResidentDataModule:
+) -> ImageDataModule:
     """The examples of a training, as the protocol takes them.
 
     `processes` of the machine hold examples of their own.
     """
-    return DeviceResidentDataModule(
+    return ImageDataModule(
         dataset,
         device,
         image_size=protocol.image_size,
@@ -137,7 +137,7 @@ def serve(
     )
 
 
-def group_size(macs: int, data: DeviceResidentDataModule) -> int:
+def group_size(macs: int, data: ImageDataModule) -> int:
     """How many batches the Trainer takes at once: several for a small net, one for others.
 
     The Trainer's overhead per call does not depend on the net, so small nets share it among several

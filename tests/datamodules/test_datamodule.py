@@ -7,14 +7,14 @@ import torch
 from PIL import Image
 
 from datamodules import datamodule
-from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.datamodule import ImageDataModule
 from datamodules.loader import BatchGroups
 
 CPU = torch.device("cpu")
 
 
 def module(dataset, **options):
-    return DeviceResidentDataModule(dataset, CPU, **{"image_size": 32, "batch_size": 30, **options})
+    return ImageDataModule(dataset, CPU, **{"image_size": 32, "batch_size": 30, **options})
 
 
 def gather(loader):

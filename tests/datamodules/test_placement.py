@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datamodules import memory
-from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.datamodule import ImageDataModule
 from datamodules.memory import DEVICE, DISK, HOST
 
 CPU = torch.device("cpu")
@@ -26,7 +26,7 @@ def on_disk(small_dataset, tmp_path):
 def served(dataset, placement, *, state=None, rank_slice=slice(None), epochs=2, **options):
     """All batches of several epochs, then those of the test."""
     options = {"image_size": 32, "batch_size": 30, "augmentation": AUGMENTATION, **options}
-    data = DeviceResidentDataModule(dataset, CPU, placement=placement, **options)
+    data = ImageDataModule(dataset, CPU, placement=placement, **options)
     assert data.placement == placement
     data.rank_slice = rank_slice
     if state:
@@ -79,7 +79,7 @@ def test_masks_follow_their_images(small_dataset):
 
 
 def test_an_epoch_that_is_left_early_leaves_no_thread(on_disk):
-    data = DeviceResidentDataModule(on_disk, CPU, image_size=32, batch_size=8, placement=DISK)
+    data = ImageDataModule(on_disk, CPU, image_size=32, batch_size=8, placement=DISK)
     batches = iter(data.train_batches)
     next(batches)
     assert any(thread.name.startswith("batches") for thread in threading.enumerate())

@@ -11,7 +11,7 @@ from benchmarks.training import ddp
 from benchmarks.training.callbacks.checkpoints import Clock
 from benchmarks.training.callbacks.fit_timer import FitTimer
 from benchmarks.training.callbacks.peak_memory import PeakMemory
-from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.datamodule import ImageDataModule
 from lit_models.classifier import LitClassifier
 
 
@@ -32,7 +32,7 @@ class Evaluations(L.Callback):
     def __init__(
         self,
         every: float,
-        data: DeviceResidentDataModule,
+        data: ImageDataModule,
         timer: FitTimer,
         *,
         memory: PeakMemory,

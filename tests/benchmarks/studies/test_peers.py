@@ -11,7 +11,7 @@ from benchmarks.studies.base import Context
 from benchmarks.studies.peers import study
 from benchmarks.studies.peers.loops import OURS, THEIRS, ImageFiles, Peer
 from benchmarks.studies.peers.processes import LoopProcess, PeerSetup
-from datamodules.datamodule import DeviceResidentDataModule
+from datamodules.datamodule import ImageDataModule
 
 CPU = torch.device("cpu")
 # A slice has two steps, and a process one round.
@@ -86,9 +86,7 @@ def test_an_unknown_model_is_refused_in_one_line(small_fashion_mnist, tmp_path, 
 def test_the_dataloader_serves_the_resident_examples(small_dataset):
     training = PeerSetup("lenet", small_dataset, CPU, 32, 8).training(ours=True)
     (images, labels), *_ = Peer(training, small_dataset, 0).loader()
-    data = DeviceResidentDataModule(
-        small_dataset, CPU, image_size=32, batch_size=80, normalize=False
-    )
+    data = ImageDataModule(small_dataset, CPU, image_size=32, batch_size=80, normalize=False)
     ((all_images, all_labels),) = data.train_dataloader()
     for image, label in zip(images, labels, strict=True):
         same = torch.isclose(all_images, image, atol=1e-6).flatten(1).all(1)
