@@ -98,7 +98,8 @@ def accuracy_against_speed(rows: pd.DataFrame) -> Figure:
     texts = [axes.text(row["examples_per_sec"], row[score], name) for name, row in means.iterrows()]
     figure.draw_without_rendering()  # fixes the positions of the points
     line = {"arrowstyle": "-", "color": "0.6"}
-    adjust_text(texts, objects=points, ax=axes, iter_lim=LABEL_STEPS, arrowprops=line)
+    room = {"expand": (1.1, 1.5), "force_text": (0.4, 0.8)}  # between labels
+    adjust_text(texts, objects=points, ax=axes, iter_lim=LABEL_STEPS, arrowprops=line, **room)
     return figure
 
 
