@@ -63,7 +63,7 @@ def _limit(group: Path) -> float:
 
 def _accelerator_memory(device: torch.device) -> int | None:
     """Bytes of an accelerator's own memory; None for a device that shares that of the host."""
-    if device.type in ("cpu", "mps"):
+    if device.type in ("cpu", "mps", "meta"):
         return None
     _, total = torch.accelerator.get_memory_info(device)
     return total

@@ -83,6 +83,7 @@ def numbers(results):
     }
 
 
+@pytest.mark.slow
 def test_an_environment_neither_changes_nor_ends_a_sweep(start, tmp_path):
     """The second sweep has all of it at once, and loses its reader after the first line."""
     plain = start(tmp_path / "plain")

@@ -103,6 +103,7 @@ def test_every_option_has_a_way_through_make():
     assert shown.rstrip().endswith("--seeds 3")
 
 
+@pytest.mark.slow
 def test_one_field_of_the_protocol_is_varied(results, protocol, image_folder):
     arguments = [results, protocol, "MODELS=lenet[padding=[0,2]]", "DATASET=cifar10"]
     done = bench(*arguments, "VARY=batch_size=16,32", CIFAR10_IMAGES=str(image_folder))
