@@ -125,6 +125,7 @@ def start_node(tmp_path, image_folder):
             "NODE_RANK": str(rank),
             "OMP_NUM_THREADS": "1",  # sums are taken in an order that depends on it
             "CIFAR10_IMAGES": str(image_folder),
+            timing_lock.VARIABLE: str(tmp_path / f"lock-of-node-{rank}"),
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks", *run, f"--results={tmp_path / str(rank)}"],
