@@ -33,7 +33,7 @@ from benchmarks.training.callbacks.stages import TIMING, Report, Stage, StageRep
 from benchmarks.training.callbacks.stop_signal import StopSignal
 from benchmarks.training.checkpoint_file import CheckpointFile
 from benchmarks.training.evaluation import evaluated
-from benchmarks.training.preparation import Prepared, prepare
+from benchmarks.training.preparation import Prepared, prepare, provenance
 from benchmarks.training.training import Training, serve
 from benchmarks.training.weights import TrainedNet
 from datamodules import DataError, ImageDataset
@@ -181,7 +181,7 @@ class _Run:
                 "train_examples": examples,
                 "initial_weights": prepared.initial_weights,
                 "data_placement": data.placement,
-                **_provenance(self.dataset),
+                **provenance(self.dataset),
             },
             scores=scores,
             cost=Cost(
@@ -298,13 +298,3 @@ class _Run:
 
     def _environment(self) -> Environment:
         return Environment(**environment.describe(self.data.device, self.spec.placement.ranks))
-
-
-def _provenance(dataset: ImageDataset) -> dict[str, Any]:
-    """What a record says of the dataset."""
-    return {
-        "data_source": dataset.source,
-        "skipped_files": len(dataset.files.skipped) if dataset.files else 0,
-        "mean": list(dataset.mean),
-        "std": list(dataset.std),
-    }

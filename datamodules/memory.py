@@ -6,11 +6,11 @@ from pathlib import Path
 import psutil
 import torch
 
+from datamodules import control_groups
+
 # In the memory of the training device; in that of its host; on disk, read batch by batch
 DEVICE, HOST, DISK = "device", "host", "disk"
 SHARE = 0.25  # of a memory, that examples may take: the net needs the rest
-
-_OWN_GROUPS, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def placement(size: int, device: torch.device, processes: int = 1) -> str:
@@ -31,24 +31,11 @@ def placement(size: int, device: torch.device, processes: int = 1) -> str:
 def host_memory() -> int:
     """Bytes of memory that this process may use: the machine's, or less in a control group.
 
-    The limits of all ancestors of a group hold. Version 2 has them in `memory.max`, version 1 in
-    `memory.limit_in_bytes` (kernel.org, cgroup-v2 and cgroup-v1/memory).
+    Version 2 has the limit of a group in `memory.max`, version 1 in `memory.limit_in_bytes`
+    (kernel.org, cgroup-v2 and cgroup-v1/memory).
     """
-    limits: list[float] = [psutil.virtual_memory().total]
-    try:
-        lines = _OWN_GROUPS.read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []  # not Linux
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        hierarchy = _GROUPS / "memory" if controllers else _GROUPS
-        group = hierarchy / path.lstrip("/")
-        # A container may see its own group as the root of the hierarchy.
-        ancestors = (each for each in (group, *group.parents) if each.is_relative_to(hierarchy))
-        limits += map(_limit, ancestors)
-    return int(min(limits))
+    limits = map(_limit, control_groups.folders("memory"))
+    return int(min([psutil.virtual_memory().total, *limits]))
 
 
 def _limit(group: Path) -> float:

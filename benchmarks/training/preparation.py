@@ -5,6 +5,7 @@ from functools import partial
 from itertools import islice
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import seed_everything
@@ -105,3 +106,13 @@ def _load(
         raise DataError(f"{found.source} is not what the run was planned for")
     transferred = pretrained.transfer(net, found, num_classes)
     return f"{found.source} {found.digest}: {transferred}", transferred.new
+
+
+def provenance(dataset: ImageDataset) -> dict[str, Any]:
+    """What a record says of the dataset."""
+    return {
+        "data_source": dataset.source,
+        "skipped_files": len(dataset.files.skipped) if dataset.files else 0,
+        "mean": list(dataset.mean),
+        "std": list(dataset.std),
+    }

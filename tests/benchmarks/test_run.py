@@ -20,6 +20,22 @@ from lit_models.classifier import LitClassifier
 from tests.runs import numbers, train
 
 
+def train_in_two_parts(spec, data_dir, calls):
+    """Break a training off after so many calls of its step, and go on; returns the record."""
+    path, left, step = data_dir / "saved", iter(range(calls)), LitClassifier.training_step
+
+    def break_off(module, batch, index):
+        if next(left, None) is None:
+            raise InterruptedError
+        return step(module, batch, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitClassifier, "training_step", break_off)
+        with pytest.raises(InterruptedError):
+            train(spec, data_dir, checkpoint=path, checkpoint_seconds=0.0)
+    return train(spec, data_dir, checkpoint=path)
+
+
 def test_a_record_is_complete(make_spec, tmp_path):
     record = train(make_spec(), tmp_path)
     assert record.status == OK
@@ -108,20 +124,9 @@ def test_accuracy_on_the_way_changes_nothing(make_spec, tmp_path, every, epochs)
     assert seconds[-1] <= record.fit_seconds
 
 
-def test_accuracy_on_the_way_outlives_an_interruption(make_spec, tmp_path, monkeypatch):
-    spec, path, left = make_spec(evaluate_every=0.4), tmp_path / "saved", iter(range(7))
-    plain, step = train(spec, tmp_path), LitClassifier.training_step
-
-    def break_off(module, batch, index):
-        if next(left, None) is None:
-            raise InterruptedError
-        return step(module, batch, index)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LitClassifier, "training_step", break_off)
-        with pytest.raises(InterruptedError):
-            train(spec, tmp_path, checkpoint=path, checkpoint_seconds=0.0)
-    record = train(spec, tmp_path, checkpoint=path)
+def test_accuracy_on_the_way_outlives_an_interruption(make_spec, tmp_path):
+    spec = make_spec(evaluate_every=0.4)
+    plain, record = train(spec, tmp_path), train_in_two_parts(spec, tmp_path, calls=7)
     assert record.resumed == 1
     accuracies = ([p["accuracy"] for p in r.evaluations] for r in (plain, record))
     assert next(accuracies) == next(accuracies)
@@ -222,22 +227,11 @@ def test_micro_batches_train_the_same_net(make_spec, tmp_path, monkeypatch):
 
 def test_a_training_in_groups_is_cut_short_and_goes_on_to_the_bit(make_spec, tmp_path, monkeypatch):
     """16 batches an epoch, in groups of 3, cut short in the second epoch."""
-    spec, path, left = make_spec(batch_size=5), tmp_path / "saved", iter(range(8))
+    spec = make_spec(batch_size=5)
     plain = train(spec, tmp_path)
     monkeypatch.setattr(training, "GROUPS_AN_EPOCH", 1)
     monkeypatch.setattr(training, "LARGEST_GROUP", 3)
-    step = LitClassifier.training_step
-
-    def break_off(module, batch, index):
-        if next(left, None) is None:
-            raise InterruptedError
-        return step(module, batch, index)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LitClassifier, "training_step", break_off)
-        with pytest.raises(InterruptedError):
-            train(spec, tmp_path, checkpoint=path, checkpoint_seconds=0.0)
-    record = train(spec, tmp_path, checkpoint=path)
+    record = train_in_two_parts(spec, tmp_path, calls=8)
     assert record.resumed == 1
     assert record.history == plain.history
     assert record.weights_digest == plain.weights_digest
@@ -245,22 +239,11 @@ def test_a_training_in_groups_is_cut_short_and_goes_on_to_the_bit(make_spec, tmp
 
 
 def test_a_training_from_disk_is_cut_short_and_goes_on_to_the_bit(make_spec, tmp_path, monkeypatch):
-    spec, path, left = make_spec(batch_size=16), tmp_path / "saved", iter(range(7))
+    spec = make_spec(batch_size=16)
     plain = train(spec, tmp_path)
     assert plain.data_placement == "device"
     monkeypatch.setattr("datamodules.memory.SHARE", 0.0)
-    step = LitClassifier.training_step
-
-    def break_off(module, batch, index):
-        if next(left, None) is None:
-            raise InterruptedError
-        return step(module, batch, index)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LitClassifier, "training_step", break_off)
-        with pytest.raises(InterruptedError):
-            train(spec, tmp_path, checkpoint=path, checkpoint_seconds=0.0)
-    record = train(spec, tmp_path, checkpoint=path)
+    record = train_in_two_parts(spec, tmp_path, calls=7)
     assert record.data_placement == "disk"
     assert record.resumed == 1
     assert record.history == plain.history

@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from datamodules import memory
+from datamodules import control_groups, memory
 from datamodules.datamodule import ImageDataModule
 from datamodules.memory import DEVICE, DISK, HOST
 
@@ -113,7 +113,7 @@ def test_the_limits_of_control_groups_count(tmp_path, monkeypatch, groups, limit
     for name, limit in limits.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(f"{limit}\n")
-    monkeypatch.setattr(memory, "_OWN_GROUPS", own)
-    monkeypatch.setattr(memory, "_GROUPS", root)
+    monkeypatch.setattr(control_groups, "_OWN_GROUPS", own)
+    monkeypatch.setattr(control_groups, "_ROOT", root)
     machine = memory.psutil.virtual_memory().total
     assert memory.host_memory() == (expected or machine)

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from benchmarks.machine import cpus, process_settings
+from datamodules import control_groups
 
 
 @pytest.fixture
 def groups(tmp_path, monkeypatch):
     """Writes the groups of this process, and the files of their limits."""
-    monkeypatch.setattr(cpus, "_GROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(cpus, "_OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(control_groups, "_ROOT", tmp_path / "cgroup")
+    monkeypatch.setattr(control_groups, "_OWN_GROUPS", tmp_path / "own")
 
     def write(own, files):
         (tmp_path / "own").write_text(own)

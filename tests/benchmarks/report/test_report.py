@@ -1,79 +1,21 @@
 import dataclasses
-import io
-import itertools
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from scipy import stats
 
 from benchmarks.planning.protocol import Protocol
-from benchmarks.records.record import COLUMNS, FAILED, OK
+from benchmarks.records.record import COLUMNS, FAILED
 from benchmarks.records.store import RecordStore
 from benchmarks.report import comparable, notes, plots, table
 from benchmarks.report.rebuild import rebuild
-from benchmarks.report.style import LINE_COLORS
+from tests.benchmarks.report.frames import MEASURED, cells, frame, rows_of, varied
 from tests.conftest import ROOT
 from tests.runs import record_of
 
-MEASURED = {
-    "parameters": 61_706,
-    "macs": 416_520,
-    "loss": 0.5,
-    "train_accuracy": 0.8,
-    "test_accuracy": 0.75,
-    "examples_per_sec": 1_234.5,
-    "examples_per_sec_q1": 1_100.0,
-    "examples_per_sec_q3": 1_400.0,
-    "peak_memory_mb": 98.7,
-    "relative_speed": 0.1234,
-    "reference_drift": 0.01,
-    "loop_efficiency": 0.987,
-    "bound_by": "net",
-    "fit_seconds": 12.3,
-    "data_source": "CIFAR-10 in small",
-}
-ROW = {
-    **{"dataset": "cifar10", "task": "classification", "protocol": "small", "status": OK},
-    **{"micro_batches": 1, "resumed": 0, "jobs": 1, "device": "cpu", "torch_version": "2.0.1"},
-    **{"commit": "abc", "protocol_digest": "new", "data_digest": "images"},
-    **{"device_type": "cpu", "devices": 1, "num_nodes": 1},
-    "finished_at": "2026-01-01T00:00:00+00:00",
-}
-
-
 QUICK = dataclasses.asdict(Protocol.load("quick"))
-
-
-def frame(*others, **shared):
-    """Two seeds of LeNet, one of ResNet-18, and other runs; as read from CSV."""
-    runs = [
-        {"model": "lenet", "seed": 0, "test_accuracy": 0.7},
-        {"model": "lenet", "seed": 1, "test_accuracy": 0.8},
-        {"model": "resnet18", "seed": 0, "test_accuracy": 0.9},
-        *({"model": "googlenet", "seed": 0, **other} for other in others),
-    ]
-    rows = pd.DataFrame([ROW | MEASURED | run | shared for run in runs], columns=COLUMNS)
-    return pd.read_csv(io.StringIO(rows.to_csv(index=False)))
-
-
-def cells(markdown):
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
-    header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
-    return {row[0]: dict(zip(header, row, strict=True)) for row in rows}
-
-
-def rows_of(markdown, model):
-    """The rows of a model, which may have one for each number of devices."""
-    lines = markdown.split("\n\n")[0].splitlines()
-    return [
-        row
-        for line in lines[2:]
-        for name, row in cells("\n".join([*lines[:2], line])).items()
-        if name == model
-    ]
 
 
 def test_the_table_has_a_row_a_model_best_first():
@@ -258,38 +200,6 @@ def test_text_from_outside_is_no_markup():
     assert escaped == "&lt;b>a&lt;/b> \\[x\\](y) \\| \\`c\\` \\*d\\* # e"
 
 
-def test_plots_are_drawn_from_the_csv():
-    rows = frame()
-    accuracy = plots.accuracy(rows)
-    assert isinstance(accuracy, Figure)
-    labels = [label.get_text() for label in accuracy.axes[0].get_yticklabels()]
-    assert labels == ["lenet", "resnet18"]
-    speed = plots.accuracy_against_speed(rows).axes[0]
-    assert {text.get_text() for text in speed.texts} == {"lenet", "resnet18"}
-    rows["key"] = ["a", "b", "c"]
-    curves = rows.assign(epoch=1)[["task", "seed", "epoch", "loss", "train_accuracy", "key"]]
-    assert len(plots.training_curves(rows, curves).axes[0].lines) == 2
-    assert len(plots.training_curves(rows[rows["seed"] == 1], curves).axes[0].lines) == 1
-
-
-def varied(field, values, **others):
-    """Two seeds of LeNet and of ResNet-18 at each value of a field."""
-    runs = [
-        ROW
-        | MEASURED
-        | {"model": model, "seed": seed, "varied": field, "varied_value": value}
-        | {
-            "test_accuracy": base + 0.01 * place + 0.001 * seed,
-            "peak_memory_mb": 100.0 * place + 50,
-        }
-        | others
-        for model, base in (("lenet", 0.5), ("resnet18", 0.6))
-        for place, value in enumerate(values)
-        for seed in (0, 1)
-    ]
-    return pd.DataFrame(runs, columns=COLUMNS)
-
-
 def test_a_varied_field_is_a_column_in_order():
     markdown = table.markdown(varied("batch_size", [256, 1024, 16]))
     lines = [line.split("|")[1:3] for line in markdown.splitlines() if line.startswith("|")]
@@ -305,112 +215,6 @@ def test_a_failure_names_its_value_of_the_varied_field():
     is_last = rows.index == rows.index[-1]
     rows = rows.assign(status=rows["status"].mask(is_last, FAILED), error="no luck")
     assert "- resnet18, batch size 64 (seed 1) failed: no luck" in table.markdown(rows)
-
-
-@pytest.mark.parametrize(
-    ("field", "values", "scale", "ticks"),
-    [
-        ("batch_size", [16, 64, 256], "log", ["16", "64", "256"]),
-        ("image_size", [28, 40], "linear", ["28", "40"]),
-        ("learning_rate", [0.01, 0.001], "log", ["0.001", "0.01"]),
-        ("momentum", [0.0, 0.9], "linear", ["0", "0.9"]),
-        ("optimizer", ["sgd", "adamw"], "linear", ["adamw", "sgd"]),
-        ("clip_norm", ["none", 0.2, 1.0], "linear", ["0.2", "1", "none"]),
-        ("augmentation", ["flip+crop", "none"], "linear", ["none", "flip+crop"]),
-        ("epochs", [2], "linear", ["2"]),
-    ],
-)
-def test_a_varied_field_is_the_axis_of_a_plot(field, values, scale, ticks):
-    rows = varied(field, values)
-    panels = plots.knob(rows).axes
-    assert [axes.get_ylabel() for axes in panels] == [
-        "test accuracy",
-        "training examples/sec",
-        "peak memory in training (MiB)",
-    ]
-    for axes in panels:
-        assert (axes.get_xlabel(), axes.get_xscale()) == (field.replace("_", " "), scale)
-        assert [label.get_text() for label in axes.get_xticklabels()] == ticks
-        assert {line.get_label() for line in axes.lines} == {"lenet", "resnet18"}
-    means = (
-        rows[rows["model"] == "lenet"].groupby("varied_value", sort=False)["test_accuracy"].mean()
-    )
-    (line,) = (line for line in panels[0].lines if line.get_label() == "lenet")
-    assert sorted(line.get_ydata()) == pytest.approx(sorted(means))
-
-
-def test_a_plot_of_a_varied_field_has_no_panel_for_what_was_not_measured():
-    rows = varied("batch_size", [16, 64]).assign(peak_memory_mb=None)
-    assert len(plots.knob(rows).axes) == 2
-
-
-def crowd(size):
-    """As many models, the later the better and the slower, but for the first, which is slow too."""
-    numbers = range(size)
-    rows = pd.concat([frame().iloc[:1]] * size, ignore_index=True)
-    return rows.assign(
-        model=[f"net{number:02}" for number in numbers],
-        key=[str(number) for number in numbers],
-        train_accuracy=[(1 + number) / (1 + size) for number in numbers],
-        test_accuracy=[(1 + number) / (1 + size) for number in numbers],
-        examples_per_sec=[1.0, *(10.0 * (size - number) for number in numbers[1:])],
-    )
-
-
-@pytest.mark.parametrize("size", [1, 8, 9, 45])
-def test_lines_are_told_apart_however_many_there_are(size):
-    rows = crowd(size)
-    curves = pd.concat([rows.assign(epoch=epoch) for epoch in (1, 2)])
-    curves = curves[["task", "seed", "epoch", "loss", "train_accuracy", "key"]]
-    figure = plots.training_curves(rows, curves)
-    lines = [line for line in figure.axes[1].lines if len(line.get_xdata())]
-    assert len(lines) == size
-    colors = [line.get_color() for line in lines if line.get_color() in LINE_COLORS]
-    assert len(set(colors)) == len(colors) == min(size, 8)
-    named = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert (named[0], named[min(size, 8) - 1]) == (f"net{size - 1:02}", "net00")
-    assert named[8:] == ([f"{size - 8} more"] if size > 8 else [])
-
-
-def test_lines_of_a_varied_field_are_told_apart_too():
-    rows = crowd(45).assign(varied="batch_size", peak_memory_mb=1.0)
-    rows = pd.concat([rows.assign(varied_value=value) for value in (16, 64)], ignore_index=True)
-    figure = plots.knob(rows)
-    lines = [line for line in figure.axes[0].lines if len(line.get_xdata())]
-    assert len(lines) == 45
-    assert len({line.get_color() for line in lines} & set(LINE_COLORS)) == 8
-    assert [text.get_text() for text in figure.legends[0].get_texts()][8:] == ["37 more"]
-
-
-def test_of_many_points_those_are_named_that_no_other_beats():
-    rows = crowd(45)
-    beaten = rows["model"] == "net30"
-    rows.loc[beaten, "examples_per_sec"] = 5.0
-    axes = plots.accuracy_against_speed(rows).axes[0]
-    assert "named: none is faster and better" in axes.get_title("left")
-    assert {text.get_text() for text in axes.texts} == set(rows["model"]) - {"net00", "net30"}
-
-
-def test_speeds_are_written_out_also_within_a_decade():
-    rows = frame().assign(examples_per_sec=[12_000.0, 24_000.0, 36_000.0])
-    axes = plots.accuracy_against_speed(rows).axes[0]
-    axes.figure.canvas.draw()
-    labels = {label.get_text() for label in axes.get_xticklabels(which="both")} - {""}
-    assert "20,000" in labels
-    assert all(label.replace(",", "").isdigit() for label in labels)
-
-
-def test_places_of_labels_do_not_depend_on_the_speed_of_the_machine(monkeypatch):
-    rows = frame()
-    crowd = pd.concat([rows.assign(model=rows["model"] + str(number)) for number in range(4)])
-
-    def places():
-        texts = plots.accuracy_against_speed(crowd).axes[0].texts
-        return [text.get_position() for text in texts]
-
-    fast = places()
-    monkeypatch.setattr("adjustText.timer", itertools.count(step=10).__next__)
-    assert places() == fast
 
 
 @pytest.mark.parametrize(
