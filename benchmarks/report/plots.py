@@ -231,7 +231,8 @@ def _scores(rows: pd.DataFrame) -> list[str]:
 
 def _title(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
-    return f"{first['dataset']}, protocol {first['protocol']}"
+    # Matplotlib wraps a title at spaces alone.
+    return f"{first['dataset']}, protocol {first['protocol'].replace('+', ' + ')}"
 
 
 def _positions(values: Sequence[int | float | str]) -> dict[int | float | str, float]:
