@@ -166,6 +166,8 @@ def test_home_folders(folder, tmp_path, monkeypatch):
 def test_a_proxy_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
     monkeypatch.delenv("CIFAR10_IMAGES", raising=False)
     monkeypatch.setattr(network, "STALLED_SECONDS", 0.2)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
