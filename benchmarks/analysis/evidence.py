@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -27,11 +27,13 @@ class Evidence:
 
     Where the comparison varies a field, by model and value, such as `lenet, batch size 16`.
 
-    All have the protocol, the data and the devices of the newest run.
+    All have the protocol, the data and the devices of the newest run. `folders` are those of
+    models that lie in other comparisons than `folder`.
     """
 
     folder: Path
     runs: Mapping[str, Sequence[RunRecord]]
+    folders: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path) -> Evidence:
@@ -54,11 +56,33 @@ class Evidence:
             runs.setdefault(model, []).append(record)
         return cls(folder, runs)
 
+    @classmethod
+    def joined(cls, parts: Mapping[str, Evidence]) -> Evidence:
+        """The evidence of several comparisons on the same images; models as by `joined_name`.
+
+        Raises:
+            UsageError: the comparisons evaluated different images.
+        """
+        names = {
+            (part, model): joined_name(model, part) for part in parts for model in parts[part].runs
+        }
+        joined = cls(
+            next(iter(parts.values())).folder,
+            {name: parts[part].runs[model] for (part, model), name in names.items()},
+            {name: parts[part].folder for (part, _), name in names.items()},
+        )
+        digests = {record.setup.data_digest for runs in joined.runs.values() for record in runs}
+        if len(digests) > 1:
+            raise UsageError(f"{', '.join(parts)} have different data, whose images pair no nets")
+        return joined
+
     @cached_property
     def predictions(self) -> Mapping[str, Sequence[Predictions | None]]:
         """The predictions of each run; None where it left none."""
         return {
-            model: [read_predictions(self.folder, record) for record in runs]
+            model: [
+                read_predictions(self.folders.get(model, self.folder), record) for record in runs
+            ]
             for model, runs in self.runs.items()
         }
 
@@ -99,6 +123,11 @@ class Evidence:
         held_out = record.setup.settings.get("validation_examples")
         known = record.scores.evaluated_examples or held_out
         return known or TEST_IMAGES.get(record.setup.dataset)
+
+
+def joined_name(model: str, part: str) -> str:
+    """The name of a model among several comparisons, such as `lenet, xavier`."""
+    return f"{model}, {part}" if part else model
 
 
 def find(results: Path, dataset: str, protocol: str) -> Path:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import field
+from hashlib import sha256
 from os.path import expanduser
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -155,8 +156,13 @@ class Protocol:
     def title(self, name: str, overrides: Mapping[str, str]) -> str:
         """The protocol's name with its overridden fields, as it names a folder of results."""
         fields = [f"+{known}={getattr(self, known)}" for known in overrides]
-        # A file system limits the length of a name.
-        return re.sub(r"[^\w.=+-]+", "-", Path(name).stem + "".join(fields))[:120]
+        title = re.sub(r"[^\w.=+-]+", "-", Path(name).stem + "".join(fields))
+        # A file system limits the length of a name, and no two protocols may share a folder.
+        return (
+            title
+            if len(title) <= 120
+            else f"{title[:110]}-{sha256(title.encode()).hexdigest()[:8]}"
+        )
 
     def for_model(self, model: str) -> "Protocol":
         """The settings one model is trained with; one with options has its own, or its net's.

@@ -269,4 +269,6 @@ def _values(column: pd.Series) -> str:
 
 
 def _as_cell(value: Any) -> Any:
+    if isinstance(value, dict):
+        value = [f"{name}={each}" for name, each in value.items()]
     return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value

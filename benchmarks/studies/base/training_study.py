@@ -1,5 +1,6 @@
-"""A study that trains: an ordinary sweep underneath, and rows made of its records."""
+"""A study that trains: ordinary sweeps underneath, and rows made of their records."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,30 +11,35 @@ import pandas as pd
 import datamodules
 import lit_models
 from benchmarks.analysis import claims
-from benchmarks.analysis.evidence import Evidence
+from benchmarks.analysis.evidence import Evidence, joined_name
 from benchmarks.analysis.intervals import Interval
-from benchmarks.analysis.metrics import metric
+from benchmarks.analysis.metrics import ACCURACY, MEAN, metric
 from benchmarks.errors import UsageError
 from benchmarks.execution.executor import make_executor
 from benchmarks.execution.sweep import sweep
 from benchmarks.planning.placement import Placement
-from benchmarks.planning.plan import plan
+from benchmarks.planning.plan import RunSpec, plan
 from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import SweepConfig
 from benchmarks.planning.variation import Variation
 from benchmarks.records import frames, store
-from benchmarks.records.record import OK
-from benchmarks.records.storage import write_atomic
+from benchmarks.records.artifacts import run_name
+from benchmarks.records.record import OK, RunRecord
+from benchmarks.records.storage import quarantine, write_atomic
 from benchmarks.records.store import RecordStore
 from benchmarks.report import table
-from benchmarks.report.comparable import comparable
+from benchmarks.report.comparable import comparable, labels
 from benchmarks.report.rebuild import rebuild as rebuild_report
 from benchmarks.studies.base.study import Context, Study
 from benchmarks.studies.base.verdict import Verdict
+from datamodules import DatasetRequest, ImageDataset
 from lit_models import options
 from lit_models.variants import base
 
 _FIELD = "protocol."  # begins the name of a setting that overrides a field of the protocol
+
+# In the folder of a study: the comparisons of its sweeps, by name, as paths within that folder.
+SWEEPS = "sweeps.json"
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,18 @@ class TrainingSettings:
 
 
 class TrainingStudy(Study):
-    """A question that an ordinary sweep answers: cached, resumed, carried out by any executor.
+    """A question that ordinary sweeps answer: cached, resumed, carried out by any executor.
 
-    A subclass sets `quick` and `full`, instances of `TrainingSettings`, and defines `plot`. Its
-    rows are those of `results.csv` of a comparison: the newest run of each model and seed. Records
-    lie in `<results>/studies/<study>/<dataset>/<protocol>/runs/`.
+    A subclass sets `quick` and `full`, instances of `TrainingSettings`, and defines `plot`, and
+    `sweeps` if there are several. Its rows are those of `results.csv` of each comparison, the
+    newest run of each model and seed, with two more columns: `sweep`, and `label`, which names the
+    model among all rows, such as `lenet, learning rate 0.1, xavier`. Records lie in
+    `<results>/studies/<study>/<dataset>/<protocol>/runs/`.
     """
+
+    def sweeps(self, settings: Any) -> dict[str, TrainingSettings]:
+        """The sweeps of this study by name; by default one, whose name is empty."""
+        return {"": settings}
 
     def settings(self, budget: str, given: Mapping[str, Any]) -> TrainingSettings:
         """As `Study.settings`; `protocol.FIELD` overrides a field of the protocol."""
@@ -96,56 +108,97 @@ class TrainingStudy(Study):
             **context.options,
         ).resolved()
 
-    def run(self, settings: TrainingSettings, context: Context) -> bool:
+    def configs(self, settings: Any, context: Context) -> dict[str, SweepConfig]:
+        """The sweeps by name, resolved.
+
+        Raises:
+            ModelError, UsageError: a sweep that cannot be served.
+        """
+        return {name: self.config(own, context) for name, own in self.sweeps(settings).items()}
+
+    def planned(self, configs: Mapping[str, SweepConfig]) -> list[tuple[RunSpec, ImageDataset]]:
+        """The runs of all sweeps, each once, with their data.
+
+        Raises:
+            DataError, ModelError, UsageError: data that are missing or do not fit.
+        """
+        datasets: dict[DatasetRequest, ImageDataset] = {}
+        found = {}
+        for config in configs.values():
+            if config.data not in datasets:
+                datasets[config.data] = datamodules.load(config.data, config.data_dir)
+            dataset = datasets[config.data]
+            for spec in plan(config.check_data(dataset), dataset):
+                found[spec.folder, run_name(spec)] = spec, dataset
+        return [*found.values()]
+
+    def run(self, settings: Any, context: Context) -> bool:
         """Train what is not trained yet; returns whether all runs ended well.
 
         Raises:
             DataError, ModelError, UsageError: a sweep that cannot be served.
             Interrupted: by a signal; the same command goes on.
         """
-        config = self.config(settings, context)
-        dataset = datamodules.load(config.dataset, config.data_dir)
-        config = config.check_data(dataset)
-        runs, executor = RecordStore(context.folder), make_executor(config)
-        records = sweep(plan(config, dataset), runs, executor, config.force)
+        configs = self.configs(settings, context)
+        specs = [spec for spec, _ in self.planned(configs)]
+        folders = {
+            name: config.folder.relative_to(context.folder).as_posix()
+            for name, config in configs.items()
+        }
+        write_atomic(context.folder / SWEEPS, json.dumps(folders, indent=1) + "\n")
+        executor = make_executor(next(iter(configs.values())))
+        records = sweep(specs, RecordStore(context.folder), executor, context.force)
         return all(record.status == OK for record in records)
 
     def is_measured(self, folder: Path) -> bool:
-        """Whether a run has left a record."""
-        return bool(RecordStore(folder).folders())
+        """Whether a run of the last sweeps has left a record."""
+        return any(each in RecordStore(folder).folders() for each in _comparisons(folder).values())
 
     def read(self, folder: Path) -> pd.DataFrame:
-        """The newest run of each model and seed of the comparison that was trained last.
+        """The newest run of each model and seed of the sweeps that were trained last.
 
         Raises:
             UsageError: no readable record, or no run ended well.
         """
-        comparisons = {each: store.load(each) for each in RecordStore(folder).folders()}
-        last = {
-            each: max(record.finished_at for record in records)
-            for each, records in comparisons.items()
+        found = {name: store.load(each) for name, each in _comparisons(folder).items()}
+        parts = [
+            comparable(frames.frame(records)).assign(sweep=name)
+            for name, records in found.items()
             if records
-        }
-        if not last:
+        ]
+        if not parts:
             raise UsageError(f"{folder} has no records; `make study STUDY={self.name}` makes them")
-        newest = max(last, key=lambda each: last[each])
-        rows = comparable(frames.frame(comparisons[newest]))
+        rows = pd.concat(parts, ignore_index=True)
         if not (rows["status"] == OK).any():
-            raise UsageError(f"no run in {newest} ended well: {rows['error'].iloc[-1]}")
-        rows.attrs["comparison"] = str(newest)
+            raise UsageError(f"no run in {folder} ended well: {rows['error'].iloc[-1]}")
+        rows["label"] = [*map(joined_name, labels(rows), rows["sweep"])]
+        rows.attrs["folder"] = str(folder)
         return rows
+
+    def records(self, rows: pd.DataFrame) -> list[RunRecord]:
+        """The records of these rows, with their histories and evaluations on the way."""
+        found = (store.load(each) for each in _of_rows(rows).values())
+        return [each for part in found for each in part if each.setup.key in set(rows["key"])]
 
     def rebuild(self, folder: Path) -> str:
         """As `Study.rebuild`; the tables of the comparisons underneath are rebuilt too."""
         rows = self.read(folder)
-        for comparison in RecordStore(folder).folders():
-            rebuild_report(comparison)
+        self.rebuild_comparisons(folder)
         write_atomic(folder / "results.csv", rows.to_csv(index=False))
         return super().rebuild(folder)
 
+    def rebuild_comparisons(self, folder: Path) -> None:
+        """Write the tables of all comparisons that have records; see `report.rebuild`."""
+        for comparison in RecordStore(folder).folders():
+            rebuild_report(comparison)
+
     def markdown(self, rows: pd.DataFrame) -> str:
-        """The table of a comparison, with its meanings and provenance."""
-        return table.markdown(rows)
+        """The table of each comparison, with its meanings and provenance."""
+        parts = [
+            filter(None, (f"**{name}**" if name else "", table.markdown(own)))
+            for name, own in rows.groupby("sweep", sort=False)
+        ]
+        return "\n\n".join("\n\n".join(part) for part in parts)
 
     def caption(self, rows: pd.DataFrame) -> str:
         """Nothing: the table says it all."""
@@ -156,34 +209,73 @@ class TrainingStudy(Study):
         return rows["model"].map(lambda model: _option(model, name))
 
     def accuracy(self, rows: pd.DataFrame, model: str) -> Interval:
-        """The interval of a model's accuracy over new trainings and new test images."""
+        """The interval of a model's accuracy over new trainings and new test images.
+
+        Args:
+            model: its label, as in `better`.
+        """
         found = _evidence(rows).accuracies
         if found is None:
             raise UsageError("these runs have no accuracies on images")
         return found.interval(model)
 
-    def better(self, rows: pd.DataFrame, claim: str, a: str, b: str) -> Verdict:
-        """The claim that model `a` is more accurate than model `b`, in points of accuracy."""
-        found = claims.claim(_evidence(rows), a, b, metric("test_accuracy"))
+    def better(
+        self, rows: pd.DataFrame, claim: str, a: str, b: str, *, figure: str = "test_accuracy"
+    ) -> Verdict:
+        """The claim that model `a` is better than model `b`.
+
+        Args:
+            rows: as they were read; of several sweeps, those on the same data.
+            claim: a sentence without a full stop.
+            a, b: labels of models: the name, in a study with several sweeps or a varied field as in
+                the column `label`.
+            figure: by which models are compared; one of accuracy, mean IoU or loss.
+
+        Raises:
+            UsageError: the sweeps have different data.
+        """
+        by = metric(figure)
+        found = claims.claim(_evidence(rows), a, b, by)
         pair = found.difference
-        if pair is None:
-            raise ValueError("test_accuracy is measured, not counted")
-        found_equal = found.verdict == claims.EQUIVALENT
+        if pair is None or by.kind not in (ACCURACY, MEAN):
+            raise ValueError(f"{figure} has no difference with an interval")
+        scale, unit = (100, "points") if by.is_fraction else (1, "nats")
+        bound = {"at_least": 0.0} if by.higher_is_better else {"at_most": 0.0}
+        found_equal = by.is_fraction and found.verdict == claims.EQUIVALENT
         return Verdict(
             claim,
-            f"Test accuracy of {a} less that of {b}",
-            effect=100 * pair.interval.estimate,
-            low=100 * pair.interval.low,
-            high=100 * pair.interval.high,
-            at_least=0,
-            unit="points",
+            f"{by.words[0].upper()}{by.words[1:]} of {a} less that of {b}",
+            effect=scale * pair.interval.estimate,
+            low=scale * pair.interval.low,
+            high=scale * pair.interval.high,
+            unit=unit,
             more_seeds=found.more,
             note="They differ by less than a point." if found_equal else "",
+            **bound,
         )
 
 
+def _comparisons(folder: Path) -> dict[str, Path]:
+    """The comparisons of the last sweeps of a study, by the name of the sweep."""
+    path = folder / SWEEPS
+    try:
+        return {name: folder / each for name, each in json.loads(path.read_bytes()).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError) as error:
+        quarantine(path, error)
+        return {}
+
+
+def _of_rows(rows: pd.DataFrame) -> dict[str, Path]:
+    """The comparisons that these rows are of, by the name of the sweep."""
+    known = _comparisons(Path(rows.attrs["folder"]))
+    return {name: known[name] for name in rows["sweep"].unique()}
+
+
 def _evidence(rows: pd.DataFrame) -> Evidence:
-    return Evidence.load(Path(rows.attrs["comparison"]))
+    done = rows[rows["status"] == OK]
+    return Evidence.joined({name: Evidence.load(each) for name, each in _of_rows(done).items()})
 
 
 def _option(model: str, name: str) -> Any:
