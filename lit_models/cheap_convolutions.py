@@ -5,9 +5,65 @@ multiply-adds per output pixel. In G groups: 1/G of that. Depthwise separable: K
 fraction of 1/D + 1/K^2. As a bottleneck of R channels: C R + K^2 R^2 + R D.
 """
 
+from typing import Literal, get_args
+
 from torch import nn
 
-from lit_models.analysis.formulas import check_groups
+from lit_models.analysis.formulas import (
+    bottleneck_parameters,
+    check_groups,
+    conv_parameters,
+    separable_parameters,
+)
+
+Kind = Literal["standard", "groups2", "groups4", "groups8", "depthwise", "separable", "bottleneck"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+REDUCTION = 4  # of the channels in a bottleneck, as in ResNet-50
+
+
+def make_conv(
+    kind: Kind, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True
+) -> nn.Module:
+    """A convolution of this kind, which preserves the size of the map; `kernel_size` odd.
+
+    A bottleneck has a quarter of the output channels inside.
+
+    Raises:
+        ValueError: no such kind, or groups that do not divide the channels.
+    """
+    if kind == "separable":
+        return depthwise_separable_conv(in_channels, out_channels, kernel_size, bias)
+    if kind == "bottleneck":
+        inner = max(1, out_channels // REDUCTION)
+        return bottleneck_conv(in_channels, inner, out_channels, kernel_size, bias)
+    return grouped_conv(in_channels, out_channels, kernel_size, groups_of(kind, in_channels), bias)
+
+
+def weights(kind: Kind, in_channels: int, out_channels: int, kernel_size: int) -> int:
+    """Weights of `make_conv`, by formula; each output pixel takes as many multiply-adds.
+
+    Raises:
+        ValueError: as `make_conv`.
+    """
+    if kind == "separable":
+        return separable_parameters(in_channels, out_channels, kernel_size, bias=False)
+    if kind == "bottleneck":
+        inner = max(1, out_channels // REDUCTION)
+        return bottleneck_parameters(in_channels, inner, out_channels, kernel_size, bias=False)
+    groups = groups_of(kind, in_channels)
+    return conv_parameters(in_channels, out_channels, kernel_size, groups=groups, bias=False)
+
+
+def groups_of(kind: Kind, in_channels: int) -> int:
+    """The groups of a convolution that is a single layer.
+
+    Raises:
+        ValueError: no such kind, or one of several layers.
+    """
+    groups = {"standard": 1, "groups2": 2, "groups4": 4, "groups8": 8, "depthwise": in_channels}
+    if kind not in groups:
+        raise ValueError(f"the convolution must be one of {', '.join(KINDS)}, not {kind!r}")
+    return groups[kind]
 
 
 def grouped_conv(

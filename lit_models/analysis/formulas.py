@@ -121,6 +121,33 @@ def conv_macs(
     return weights * output_size**2
 
 
+def separable_parameters(
+    in_channels: int, out_channels: int, kernel_size: int, *, bias: bool = True
+) -> int:
+    """Those of a depthwise convolution and the 1x1 convolution after it: k^2 C + C D, and biases.
+
+    Raises:
+        ValueError: a number of channels is below 1.
+    """
+    depthwise = conv_parameters(
+        in_channels, in_channels, kernel_size, groups=in_channels, bias=bias
+    )
+    return depthwise + conv_parameters(in_channels, out_channels, 1, bias=bias)
+
+
+def bottleneck_parameters(
+    in_channels: int, inner_channels: int, out_channels: int, kernel_size: int, *, bias: bool = True
+) -> int:
+    """Those of a convolution between two 1x1 convolutions: C R + k^2 R^2 + R D, and biases.
+
+    Raises:
+        ValueError: a number of channels is below 1.
+    """
+    inner = conv_parameters(inner_channels, inner_channels, kernel_size, bias=bias)
+    first = conv_parameters(in_channels, inner_channels, 1, bias=bias)
+    return first + inner + conv_parameters(inner_channels, out_channels, 1, bias=bias)
+
+
 def check_groups(in_channels: int, out_channels: int, groups: int) -> None:
     """Check that channels can be divided into groups.
 

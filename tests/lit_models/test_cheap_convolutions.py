@@ -2,9 +2,18 @@ from fractions import Fraction
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
-from lit_models.cheap_convolutions import bottleneck_conv, depthwise_separable_conv, grouped_conv
+from lit_models.cheap_convolutions import (
+    KINDS,
+    bottleneck_conv,
+    depthwise_separable_conv,
+    grouped_conv,
+    make_conv,
+    weights,
+)
 
 
 def count(module):
@@ -92,3 +101,22 @@ def test_a_linear_layer_is_a_convolution_over_the_whole_map():
         nn.Conv2d(512, 4096, 7, device="meta"),
     )
     assert count(linear) == count(conv) == 102_764_544
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(st.sampled_from(KINDS), st.integers(1, 24), st.integers(1, 24), st.sampled_from((1, 3, 5)))
+def test_the_weights_of_every_kind_by_formula(kind, in_channels, out_channels, kernel_size):
+    shape = (in_channels, out_channels, kernel_size)
+    try:
+        layer = make_conv(kind, *shape, bias=False)
+    except ValueError:
+        with pytest.raises(ValueError, match="do not divide both"):
+            weights(kind, *shape)
+        return
+    assert weights(kind, *shape) == count(layer)
+    assert layer(torch.zeros(1, in_channels, 5, 4)).shape == (1, out_channels, 5, 4)
+
+
+def test_no_other_kind():
+    with pytest.raises(ValueError, match="one of standard, groups2"):
+        make_conv("dense", 4, 4, 3)
