@@ -40,6 +40,23 @@ def standing(folder: Path, records: Sequence[RunRecord], rows: pd.DataFrame) -> 
         records: of all its runs.
         rows: the same, with the columns of `results.csv`.
     """
+    found = evidence(folder, records, rows)
+    accuracies = found.accuracies if found.runs else None
+    if accuracies is None:
+        return None
+    first = rows.iloc[0]
+    figures = published.beside(accuracies, first["dataset"], first["protocol"])
+    return replace(of_accuracies(accuracies), published=_published(figures))
+
+
+def evidence(folder: Path, records: Sequence[RunRecord], rows: pd.DataFrame) -> Evidence:
+    """Records and predictions of the table's runs that ended well, by label of their row.
+
+    Args:
+        folder: of the comparison, with the predictions.
+        records: of all its runs.
+        rows: the same, with the columns of `results.csv`.
+    """
     current = comparable(rows)
     current = current[current["status"] == OK]
     by_key = {record.setup.key: record for record in records}
@@ -47,12 +64,7 @@ def standing(folder: Path, records: Sequence[RunRecord], rows: pd.DataFrame) -> 
         str(label): [by_key[key] for key in keys]
         for label, keys in current["key"].groupby(labels(current), sort=False)
     }
-    accuracies = Evidence(folder, runs).accuracies if runs else None
-    if accuracies is None:
-        return None
-    first = current.iloc[0]
-    figures = published.beside(accuracies, first["dataset"], first["protocol"])
-    return replace(of_accuracies(accuracies), published=_published(figures))
+    return Evidence(folder, runs)
 
 
 def of_accuracies(accuracies: Accuracies) -> Standing:

@@ -1,0 +1,68 @@
+"""What the sections of a page are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.analysis.evidence import Evidence
+from benchmarks.records.record import OK, RunRecord
+from benchmarks.report.comparable import annotated, comparable
+from benchmarks.report.standing import Standing, evidence
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The runs of one folder of results, `<results>/<dataset>/<protocol>`.
+
+    Args:
+        folder: with the predictions.
+        records: of all its runs.
+        rows: the same, with the columns of `results.csv`.
+        standing: intervals and places; None where no accuracy counts images.
+    """
+
+    folder: Path
+    records: Sequence[RunRecord]
+    rows: pd.DataFrame
+    standing: Standing | None
+
+    @cached_property
+    def current(self) -> pd.DataFrame:
+        """The runs of the table, with what is marked about them (`comparable.annotated`)."""
+        return annotated(comparable(self.rows))
+
+    @cached_property
+    def done(self) -> pd.DataFrame:
+        """Those that ended well."""
+        return self.current[self.current["status"] == OK]
+
+    @cached_property
+    def by_label(self) -> Mapping[str, pd.DataFrame]:
+        """The runs of each row of the table, the best first and those that failed last."""
+        means = self.done.groupby("label")[self.score].mean()
+        groups = dict(list(self.current.groupby("label", sort=False)))
+        return dict(sorted(groups.items(), key=lambda item: -means.get(item[0], -np.inf)))
+
+    @cached_property
+    def score(self) -> str:
+        """The column that orders the rows."""
+        scores = [
+            f"{split}_{s}" for s in ("mean_iou", "accuracy") for split in ("test", "validation")
+        ]
+        return next((score for score in scores if self.done[score].notna().any()), scores[-2])
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """Records and predictions of the runs that ended well, by label of their row."""
+        return evidence(self.folder, self.records, self.rows)
+
+    @cached_property
+    def by_key(self) -> Mapping[str, RunRecord]:
+        """The records by key of the run."""
+        return {record.setup.key: record for record in self.records}

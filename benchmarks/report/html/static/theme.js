@@ -1,0 +1,39 @@
+"use strict";
+
+/** Dark or light: as the system says, unless the reader chose one of them. */
+const theme = (() => {
+  const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+  const listeners = [];
+
+  function isDark() {
+    const chosen = state.get("theme");
+    return chosen ? chosen === "dark" : prefersDark.matches;
+  }
+
+  /** Calls `listener()` whenever the colours of the page have changed. */
+  function onChange(listener) {
+    listeners.push(listener);
+  }
+
+  function apply() {
+    const root = document.documentElement;
+    root.dataset.theme = isDark() ? "dark" : "light";
+    document.getElementById("theme").setAttribute("aria-pressed", isDark());
+    listeners.forEach((listener) => listener());
+  }
+
+  /** The value of a custom property of the style sheet, such as "--ink". */
+  function color(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+
+  document.getElementById("theme").addEventListener("click", () => {
+    const other = isDark() ? "light" : "dark";
+    const isOfSystem = (other === "dark") === prefersDark.matches;
+    state.set({ theme: isOfSystem ? "" : other });
+  });
+  prefersDark.addEventListener("change", apply);
+  state.watch("theme", apply);
+
+  return { color, isDark, onChange };
+})();
