@@ -18,11 +18,15 @@ MISTAKES = (
     *(RuntimeError, TypeError, ValueError),
 )
 
+_WORDS = "explanation"  # the attribute of an error that has lost its frames
+
 _LIBRARY = str(Path(torch.__file__).parent)
 
 
 def explain(error: BaseException) -> str | None:
     """The error of a forward pass in words; None if it arose elsewhere.
+
+    An error of another process has no frames; its words are those that `keep_explanation` kept.
 
     For instance "layer fc1, Linear: takes (N, 400), not (2, 9216), at nets/mynet.py, line 31:
     x = self.fc1(x)". Where the shapes do not say what is wrong, PyTorch's words do.
@@ -30,12 +34,17 @@ def explain(error: BaseException) -> str | None:
     calls = list(traceback.walk_tb(error.__traceback__))
     passes = [frame for frame, _ in calls if _is_forward(frame)]
     if not passes:
-        return None
+        return getattr(error, _WORDS, None)
     own = [f for f in passes if not type(f.f_locals["self"]).__module__.startswith("torch.")]
     net, layer = (own or passes)[0].f_locals["self"], passes[-1].f_locals["self"]
     name = next((name for name, module in net.named_modules() if module is layer), "")
     where = f"layer {name}, {type(layer).__name__}" if name else f"{type(layer).__name__}.forward"
     return f"{where}: {_shapes(layer, passes[-1]) or one_line(error)}, at {line_of(error)}"
+
+
+def keep_explanation(error: BaseException) -> None:
+    """Keep the words of `explain` in an error that is about to be sent to another process."""
+    setattr(error, _WORDS, explain(error))
 
 
 def import_problem(error: BaseException) -> str:

@@ -53,6 +53,11 @@ def run(args: Namespace) -> int:
         print(f"{dataset.name}: {note}")
     config = config.check_data(dataset)
     specs, store = plan(config, dataset), RecordStore(config.results)
+    if datamodules.is_path(config.dataset) and store.has_other_data(specs[0]):
+        print(
+            f"{config.folder} has runs on other images of this name too; its table shows the "
+            "newest images alone, and another results folder keeps both tables"
+        )
     executor = make_executor(config)
     if node_rank > 0:
         records = followers.follow(specs, store, executor)

@@ -21,6 +21,7 @@ from benchmarks.execution.rendezvous import Rendezvous, connect, node_rank
 from benchmarks.planning.plan import RunSpec
 from benchmarks.records.record import RunRecord
 from benchmarks.training.callbacks.stop_signal import StoppedError
+from lit_models.mistakes import keep_explanation
 
 # A lost connection is reported before the death of the rank, or the node, that caused it.
 _SECONDS_TO_FIND_CAUSE = 1.0
@@ -155,6 +156,7 @@ def _run_rank(
         dist.destroy_process_group()
         sender.send(record)
     except Exception as error:
+        keep_explanation(error)
         sender.send(ExceptionWithTraceback(error, error.__traceback__))
         # The launcher kills this process. To exit would close the connections to the other ranks,
         # which would then fail too and hide the cause.

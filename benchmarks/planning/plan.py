@@ -19,6 +19,7 @@ from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import SweepConfig
 from benchmarks.planning.variation import in_words
 from datamodules import DatasetRequest, ImageDataset
+from datamodules.sources.network import giving_up
 from lit_models import pretrained
 from lit_models.external import is_external
 
@@ -143,11 +144,20 @@ def plan(config: SweepConfig, dataset: ImageDataset) -> list[RunSpec]:
     """Every model of a resolved sweep with every seed and varied value, seed by seed.
 
     The seed draws the order of the others, so that no model is always the first, on a cold machine.
+    Models of wildcards that the protocol's weights do not fit are left out, with a line each.
 
     Raises:
-        ModelError: the protocol's weights cannot be had, or are of another net.
+        ModelError: the protocol's weights cannot be had, or are of another net than one named.
         UsageError: two values of the varied field are the same on this device.
     """
+    weights: dict[tuple[str, str | None], str | None] = {}
+
+    def find_weights(model: str) -> None:
+        for own in config.settings(model):
+            found = _weights_digest(model, own, dataset, config.data_dir)
+            weights[model, own.weights] = found
+
+    config = config.fitting(find_weights)
     settings: list[tuple[str, Protocol]] = []
     for model in config.models:
         for own in config.settings(model):
@@ -155,10 +165,6 @@ def plan(config: SweepConfig, dataset: ImageDataset) -> list[RunSpec]:
             if (run := (model, replace(own, precision=precision))) in settings:
                 raise UsageError(f"--vary precision has {precision} twice, since auto is that here")
             settings.append(run)
-    weights = {
-        (model, own.weights): _weights_digest(model, own, dataset, config.data_dir)
-        for model, own in settings
-    }
     recipes = [_as_json(recipe) for recipe in config.recipes]
     shared: dict[str, Any] = {
         "dataset": dataset.name,
@@ -192,7 +198,8 @@ def _weights_digest(
     """
     if protocol.weights is None:
         return None
-    found = pretrained.find(protocol.weights, model, data_dir)
+    with giving_up():
+        found = pretrained.find(protocol.weights, model, data_dir)
     classes = len(dataset.classes)
     net = lit_models.build(
         model,

@@ -32,7 +32,7 @@ AtLeastZero = Annotated[float, *_NUMBER, Field(ge=0)]
 BelowOne = Annotated[float, *_NUMBER, Field(ge=0, lt=1)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class ModelSettings:
     """What a textbook protocol sets for one model; the fields are those of `Protocol`."""
 
@@ -41,7 +41,7 @@ class ModelSettings:
     learning_rate: Positive
 
 
-_BY_MODEL = {known.name for known in dataclasses.fields(ModelSettings)}
+_BY_MODEL = tuple(known.name for known in dataclasses.fields(ModelSettings))
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -108,7 +108,7 @@ class Protocol:
     warmup: Annotated[float, *_NUMBER, Field(gt=0, lt=1)] = 0.3
     clip_norm: Positive | None = None
     init: Literal["default", "xavier", "lsuv"] = "default"
-    weights: str | None = None
+    weights: Annotated[str, Field(min_length=1)] | None = None
     freeze: Literal["none", "features"] = "none"
     normalize: bool = True
     augmentation: tuple[Literal["flip", "crop", "cutout"], ...] = ()
@@ -264,7 +264,8 @@ def _in_one_line(error: ValidationError) -> str:
         name = ".".join(map(str, problem["loc"]))
         match problem["type"]:
             case "unexpected_keyword_argument":
-                problems.append(str(unknown("field", name, FIELDS)))
+                known = _BY_MODEL if len(problem["loc"]) > 1 else FIELDS
+                problems.append(str(unknown("field", name, known)))
             case "missing" | "missing_keyword_only_argument":
                 problems.append(f"field {name} is missing")
             case _:

@@ -182,7 +182,7 @@ class SweepConfig:
             for own in resolved.settings(model):
                 lit_models.check_image_size(model, own.image_size)
 
-        resolved = resolved._fitting(check)
+        resolved = resolved.fitting(check)
         compiles = any(recipe.compile for recipe in resolved.recipes)
         if compiles and placement.strategy == DDP:
             # DDP and SyncBatchNorm change a net after it was compiled.
@@ -210,7 +210,7 @@ class SweepConfig:
             return self
         return replace(self, protocol=replace(protocol, train_examples=None))
 
-    def _fitting(self, check: Callable[[str], None]) -> "SweepConfig":
+    def fitting(self, check: Callable[[str], None]) -> "SweepConfig":
         """Check every model, and leave out those of wildcards that do not fit, with a line each.
 
         Raises:
@@ -246,7 +246,7 @@ class SweepConfig:
             for settings in self.settings(model):
                 self._check_data(model, settings, dataset)
 
-        return self._fitting(check)
+        return self.fitting(check)
 
     def _check_data(self, model: str, settings: Protocol, dataset: ImageDataset) -> None:
         import lit_models

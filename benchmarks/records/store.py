@@ -109,6 +109,11 @@ class RecordStore:
         records = [r for r in records if (r.setup.model, r.setup.varied_value) == row]
         return max(records, key=lambda record: record.finished_at, default=None)
 
+    def has_other_data(self, spec: "RunSpec") -> bool:
+        """Whether the comparison of this run has runs on other data of the same name too."""
+        records = load(self.root / spec.folder)
+        return any(record.setup.data_digest != spec.data_digest for record in records)
+
     def folders(self) -> list[Path]:
         """The comparisons that have records."""
         return sorted({path.parent.parent for path in self.root.glob("*/*/runs/*.json")})

@@ -82,7 +82,9 @@ def predictions_of(
     if isinstance(module, LitSegmenter):
         return Predictions(confusion=module.confusion.compute().cpu().numpy())
     batches = data.test_dataloader()
-    batches_of_each = zip(*module.predictions, strict=True)
+    # A rank may have no example at all.
+    none = [torch.empty(0, dtype=d, device=data.device) for d in (torch.int64, torch.float32)]
+    batches_of_each = zip(none, *module.predictions, strict=True)
     predicted, confidence = (torch.cat(tensors).cpu() for tensors in batches_of_each)
     served = ddp.gather((batches.served_indices(), predicted, confidence))
     indices, predicted, confidence = (torch.cat(parts) for parts in zip(*served, strict=True))

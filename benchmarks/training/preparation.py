@@ -20,6 +20,7 @@ from benchmarks.training.initialisation import initialise
 from benchmarks.training.training import Training, group_size
 from datamodules import DataError, ImageDataset
 from datamodules.datamodule import ImageDataModule
+from datamodules.sources.network import giving_up
 from lit_models import pretrained
 from lit_models.analysis.data_flow import unused_parameters
 from lit_models.freezing import freeze_features
@@ -101,7 +102,8 @@ def _load(
     """Load the weights that the protocol names; returns what they are, and which stay new."""
     if spec.protocol.weights is None:
         return None, ()
-    found = pretrained.find(spec.protocol.weights, spec.model, data_dir)
+    with giving_up():
+        found = pretrained.find(spec.protocol.weights, spec.model, data_dir)
     if found.digest != spec.weights_digest:
         raise DataError(f"{found.source} is not what the run was planned for")
     transferred = pretrained.transfer(net, found, num_classes)

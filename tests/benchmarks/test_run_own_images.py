@@ -56,6 +56,21 @@ def test_a_net_learns_them(command, tmp_path, capsys):
     assert "lenet (seed 0): cached" in capsys.readouterr().out
 
 
+def test_other_images_of_the_same_name_are_told_apart(command, shades, tmp_path, capsys):
+    fields = ("--protocol.epochs", 1, "--protocol.image_size", 32, "--no-timing")
+    assert command(RUN, *fields) == 0
+    assert "other images of this name" not in capsys.readouterr().out
+    for path in (shades / "dark").iterdir():
+        path.rename(shades / "bright" / f"dark {path.name}")
+    (shades / "bright" / "0.png").rename(shades / "dark" / "0.png")
+    (shades / "bright" / "1.png").rename(shades / "dark" / "1.png")
+    assert command(RUN, *fields) == 0
+    assert "has runs on other images of this name too" in capsys.readouterr().out
+    (folder,) = (tmp_path / "results" / "my-shades").glob("*/runs")
+    assert len(list(folder.glob("*.json"))) == 2
+    assert "1 older runs in `results.csv`" in (folder.parent / "table.md").read_text()
+
+
 def test_damaged_files_are_named_and_then_left_out_and_counted(command, shades, tmp_path, capsys):
     (shades / "dark" / "0.png").write_bytes(b"x")
     (shades / "dark" / "1.png").write_bytes(b"y")

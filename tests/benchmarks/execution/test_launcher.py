@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from filelock import FileLock
+from torch import nn
 
 from benchmarks.execution import local
 from benchmarks.execution.launcher import RankKilledError, launch
@@ -20,6 +21,7 @@ from benchmarks.planning.placement import DDP, Placement
 from benchmarks.training import ddp
 from benchmarks.training.callbacks.divergence import DivergedError
 from benchmarks.training.callbacks.stop_signal import StoppedError
+from lit_models.mistakes import explain
 
 
 @pytest.fixture
@@ -91,6 +93,15 @@ def test_every_node_raises_the_cause(node, devices, num_nodes, by_kill, error, m
     for future in [node(fail, by_kill, number=n, **options) for n in range(num_nodes)]:
         with pytest.raises(error, match=message):
             future.result(timeout=60)
+
+
+def misfit(spec):
+    nn.Sequential(nn.Linear(4, 2))(torch.zeros(1, 3))
+
+
+def test_a_mistake_in_a_net_is_explained_outside_its_rank(node):
+    error = node(misfit).exception(timeout=60)
+    assert explain(error).startswith("layer 0, Linear: takes (N, 4), not (1, 3), at tests/")
 
 
 def stop(spec, can_save):

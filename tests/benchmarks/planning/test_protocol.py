@@ -111,6 +111,11 @@ def test_a_protocol_of_ones_own(tmp_path):
             "models: {lenet: {image_size: 28, batch_size: 0, learning_rate: 1}}",
             "models.lenet.batch_size.*greater than 0",
         ),
+        (
+            "models: {lenet: {image_size: 28, batch_size: 8, learning_rate: 1, epochs: 3}}",
+            "unknown field 'models.lenet.epochs'",
+        ),
+        ("weights: ''", "weights.*at least 1 character"),
         ("epochs: [", "mine.yaml"),
     ],
 )
@@ -203,12 +208,20 @@ def test_the_words_tell_any_two_recipes_apart():
         {"init": "he"},
         {"epochs": 0},
         {"optimzer": "sgd"},
+        {"init": "lsvu"},
+        {"augmentation": ("flipp",)},
+        {"augmentation": "flip"},
+        {"normalize": "perhaps"},
+        {"epochs": True},
+        {"weights": 3},
     ],
 )
 def test_a_protocol_from_python_is_checked_too(field):
     valid = {"image_size": 28, "epochs": 1, "batch_size": 8, "learning_rate": 0.1}
     with pytest.raises(ValidationError):
         Protocol(**(valid | field))
+    with pytest.raises((ValidationError, TypeError)):
+        dataclasses.replace(Protocol(**valid), **field)
 
 
 def test_an_empty_file_is_refused(tmp_path):

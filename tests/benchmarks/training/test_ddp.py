@@ -128,6 +128,13 @@ def test_ranks_learn_the_same_as_one_device(spec_of, run, model, devices, batch_
             assert torch.equal(tensor, weights[0][name])
 
 
+def test_a_rank_may_have_nothing_to_evaluate(make_spec, run):
+    fields = {"epochs": 1, "train_examples": 32, "validation_examples": 1, "evaluate_every": 1}
+    record, _ = run(on_ranks(make_spec(**fields), 2))
+    assert record.status == OK
+    assert record.evaluated_examples == len(record.predicted) == 1
+
+
 def test_the_record_says_how_the_run_was_placed(spec_of, run):
     spec = spec_of()
     assert on_ranks(spec, 2).key != spec.key
