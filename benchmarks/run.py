@@ -250,8 +250,8 @@ class _Run:
             enable_progress_bar=False,
         )
         trainer.fit(module, datamodule=data, ckpt_path=file.path if file and saved else None)
-        (logged,) = trainer.test(module, datamodule=data, verbose=False)
         loops.release_optimizer(trainer)
+        (logged,) = trainer.test(module, datamodule=data, verbose=False)
         split = "validation" if training.protocol.validation_examples else "test"
         scores, predictions = evaluated(module, data, self.dataset, logged, split)
         digest = weights.digest(training.net)

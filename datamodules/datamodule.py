@@ -31,6 +31,7 @@ class ImageDataModule(L.LightningDataModule):
         device: of the training.
         image_size: height and width in pixels to which a batch is resized.
         batch_size: examples a batch; the last batch may be smaller.
+        evaluation_batch_size: the same, of the evaluated examples; None: `batch_size`.
         seed: with the epoch, determines order and augmentation of the training examples.
         train_examples: size of the training subset; None: all.
         subset_seed: draws the training subset; None: it is the same for every seed.
@@ -52,6 +53,7 @@ class ImageDataModule(L.LightningDataModule):
         *,
         image_size: int,
         batch_size: int,
+        evaluation_batch_size: int | None = None,
         seed: int = 0,
         train_examples: int | None = None,
         subset_seed: int | None = None,
@@ -75,16 +77,16 @@ class ImageDataModule(L.LightningDataModule):
         size = train.nbytes + evaluation.nbytes
         self.placement = placement or memory.placement(size, device, processes)
         self._memory_format = memory_format
-        loader = partial(
-            DeviceLoader, batch_size=batch_size, prepare=self._prepare, memory_format=memory_format
-        )
+        loader = partial(DeviceLoader, prepare=self._prepare, memory_format=memory_format)
         self.train_batches = loader(
             self._placed(train),
+            batch_size=batch_size,
             shuffle_seed=lambda: (seed, 0 if self.trainer is None else self.trainer.current_epoch),
             augmentation=augmentation,
         )
         # Made on first use: training neither waits for it nor shares memory with it.
-        self._test_batches = cache(lambda: loader(self._placed(evaluation)))
+        size_then = evaluation_batch_size or batch_size
+        self._test_batches = cache(lambda: loader(self._placed(evaluation), batch_size=size_then))
 
     @property
     def rank_slice(self) -> slice:

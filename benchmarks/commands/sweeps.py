@@ -33,6 +33,7 @@ def run(args: Namespace) -> int:
     from benchmarks.execution import followers, rendezvous
     from benchmarks.execution.executor import make_executor
     from benchmarks.execution.sweep import Interrupted, sweep
+    from benchmarks.machine import environment
     from benchmarks.planning.plan import plan
     from benchmarks.records.record import OK
     from benchmarks.records.store import RecordStore
@@ -44,6 +45,8 @@ def run(args: Namespace) -> int:
     if args.config.protocol is None:
         device = config.placement.device
         print(f"protocol auto: {config.protocol_name}, since the device is {device}")
+    if any(recipe.precision == "auto" for recipe in config.recipes):
+        print(environment.precision_note(config.placement.device))
     check_writable(config.folder)
     dataset = datamodules.load(config.data, config.data_dir)
     if (fitted := config.fitted_to(dataset)) is not config:

@@ -38,9 +38,25 @@ def resolve_precision(name: str, device: str) -> str:
     """The precision to train in; `auto` is bf16-mixed where the hardware computes bfloat16."""
     if name != "auto":
         return name
-    # Other accelerators do not tell whether they only emulate bfloat16.
-    has_bfloat16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bf16-mixed" if has_bfloat16 else "32-true"
+    return "bf16-mixed" if _computes_bfloat16(device) else "32-true"
+
+
+def precision_note(device: str) -> str:
+    """What `auto` is here, in a line."""
+    precision = resolve_precision("auto", device)
+    reason = f", since the device ({device}) computes bfloat16" if precision == "bf16-mixed" else ""
+    return f"precision auto: {precision}{reason}"
+
+
+def _computes_bfloat16(device: str) -> bool:
+    """Whether the hardware has instructions for products in bfloat16, and PyTorch uses them."""
+    match device:
+        case "cuda":
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+        case "cpu":
+            # CPUs with AMX have AVX512-BF16 too. Without either, oneDNN converts back and forth.
+            return torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()
+    return False  # other accelerators do not tell whether they only emulate bfloat16
 
 
 def equal_gpus() -> list[int]:

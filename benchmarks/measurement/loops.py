@@ -36,7 +36,8 @@ def trainer_loop(training: Training, steps: int) -> float:
 
 
 def release_optimizer(trainer: L.Trainer) -> None:
-    """Free the optimizer's state while callbacks and data still hold the Trainer."""
+    """Free gradients and the optimizer's state while callbacks and data still hold the Trainer."""
+    trainer.lightning_module.zero_grad()
     trainer.strategy.optimizers, trainer.strategy.lr_scheduler_configs = [], []
     gc.collect()  # optimizer and schedule reference each other
 

@@ -80,7 +80,9 @@ class Protocol:
         augmentation: flip (horizontal, every second example), crop (shift by up to an eighth of
             the image, padded with zeros) and cutout (a square of half the image's side set to
             zero; DeVries & Taylor, 2017); training examples only.
-        precision: 32-true, bf16-mixed (autocast), or auto: bf16-mixed on GPUs that support it.
+        precision: 32-true, bf16-mixed (autocast), or auto: bf16-mixed where the hardware computes
+            bfloat16, as GPUs and CPUs with AVX512-BF16 do. On CPUs, bf16-mixed leaves convolutions
+            in narrow groups, such as depthwise ones, in fp32.
         memory_format: layout of images and weights.
         compile: torch.compile the net, with CUDA graphs on a GPU.
         fit: how images of one's own become square: crop (the shorter side is scaled and the middle

@@ -17,6 +17,7 @@ from benchmarks.planning.plan import RunSpec
 from benchmarks.training import ddp
 from benchmarks.training.compilation import compile_net
 from benchmarks.training.initialisation import initialise
+from benchmarks.training.precision import keep_in_fp32
 from benchmarks.training.training import Training, group_size
 from datamodules import DataError, ImageDataset
 from datamodules.datamodule import ImageDataModule
@@ -81,6 +82,8 @@ def prepare(
     if protocol.freeze == "features":
         freeze_features(net, new)
     net = net.to(memory_format=getattr(torch, protocol.memory_format))
+    if data.device.type == "cpu" and protocol.precision == "bf16-mixed":
+        keep_in_fp32(net)
     data.rank_slice = ddp.rank_slice()
     data.group_size = 1 if is_distributed else group_size(cost.macs, data)
     training = Training(

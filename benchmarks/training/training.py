@@ -28,6 +28,8 @@ MODULES = {lit_models.CLASSIFICATION: LitClassifier, lit_models.SEGMENTATION: Li
 GROUP_MACS, GROUP_MACS_OF_ACCELERATORS = {"cpu": 10**9}, 10**11
 GROUPS_AN_EPOCH, LARGEST_GROUP = 8, 16
 
+EVALUATION_PIXELS = 2**19  # of a batch, about; 64 channels of as many in fp32 are 128 MiB
+
 
 @dataclass(frozen=True)
 class Training:
@@ -126,6 +128,7 @@ def serve(
         device,
         image_size=protocol.image_size,
         batch_size=protocol.batch_size,
+        evaluation_batch_size=evaluation_batch_size(protocol.batch_size, protocol.image_size),
         seed=seed,
         train_examples=protocol.train_examples,
         subset_seed=seed if protocol.subset == "by_seed" else None,
@@ -135,6 +138,15 @@ def serve(
         memory_format=getattr(torch, protocol.memory_format),
         processes=processes,
     )
+
+
+def evaluation_batch_size(batch_size: int, image_size: int) -> int:
+    """Examples of a batch in an evaluation: training batches of `EVALUATION_PIXELS`, at least one.
+
+    No activation is kept for a backward pass, so that more examples fit than in training. They
+    share the time that a batch takes whatever its size, such as for converting weights to bfloat16.
+    """
+    return batch_size * max(1, EVALUATION_PIXELS // (batch_size * image_size**2))
 
 
 def group_size(macs: int, data: ImageDataModule) -> int:

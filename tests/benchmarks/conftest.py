@@ -49,6 +49,7 @@ def make_spec(small_data, small_dataset):
             "epochs": 2,
             "batch_size": 16,
             "train_examples": "null",
+            "precision": "32-true",
         } | fields
         overrides = {name: str(value) for name, value in fields.items()}
         config = SweepConfig(

@@ -26,7 +26,8 @@ def test_lenet_is_trained_to_its_committed_record(
 ):
     """To the bit where versions and CPU are the same, and within its interval elsewhere."""
     monkeypatch.setattr("benchmarks.measurement.loop_timings.ROUNDS", 1)
-    config = cli.parse(["run", "--models=lenet", "--protocol=quick", "--device=cpu"]).config
+    command = ["run", "--models=lenet", "--protocol=quick", "--device=cpu"]
+    config = cli.parse([*command, f"--protocol.precision={committed.setup.precision}"]).config
     (spec,) = plan(config.resolved(), fashion_mnist)
     assert spec.protocol == replace(spec.protocol, **_fields(committed.setup.settings))
     options = LocalExecutor(RunOptions(data_dir)).options

@@ -87,10 +87,14 @@ def test_training_flops_are_three_times_the_forward_pass(make_spec, tmp_path):
     assert 2 * forward < record.train_flops < 3 * forward
 
 
-def test_bfloat16(make_spec, tmp_path):
+def test_bfloat16(make_spec, tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr("benchmarks.training.preparation.keep_in_fp32", kept.append)
     record = train(make_spec(precision="bf16-mixed"), tmp_path)
     assert record.precision == "bf16-mixed"
+    assert len(kept) == 1
     assert record.loss == pytest.approx(train(make_spec(), tmp_path).loss, rel=0.1)
+    assert len(kept) == 1  # an fp32 training needs no exception
 
 
 def test_clipping_bounds_the_gradient(make_spec, tmp_path):
@@ -225,9 +229,12 @@ def test_micro_batches_train_the_same_net(make_spec, tmp_path, monkeypatch):
     assert parts.test_accuracy == pytest.approx(whole.test_accuracy, abs=1 / 40)
 
 
-def test_a_training_in_groups_is_cut_short_and_goes_on_to_the_bit(make_spec, tmp_path, monkeypatch):
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_training_in_groups_is_cut_short_and_goes_on_to_the_bit(
+    make_spec, tmp_path, monkeypatch, precision
+):
     """16 batches an epoch, in groups of 3, cut short in the second epoch."""
-    spec = make_spec(batch_size=5)
+    spec = make_spec(batch_size=5, precision=precision)
     plain = train(spec, tmp_path)
     monkeypatch.setattr(training, "GROUPS_AN_EPOCH", 1)
     monkeypatch.setattr(training, "LARGEST_GROUP", 3)

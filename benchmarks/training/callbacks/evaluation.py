@@ -67,7 +67,7 @@ class Evaluations(L.Callback):
             seconds = self.timer.seconds
         self.measured.append({"epoch": epoch, "seconds": seconds, "accuracy": accuracy})
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def _accuracy(self, module: LitClassifier) -> float:
         module.eval()
         correct, count = torch.zeros((), dtype=torch.long, device=module.device), 0

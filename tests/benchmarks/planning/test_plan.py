@@ -58,7 +58,9 @@ def test_the_order_is_drawn_by_the_seed(planned):
         ("cuda", True, "32-true", "32-true"),
         ("cuda", False, "bf16-mixed", "bf16-mixed"),
         ("mps", True, "auto", "32-true"),
-        ("cpu", True, "auto", "32-true"),
+        ("cpu", True, "auto", "bf16-mixed"),
+        ("cpu", False, "auto", "32-true"),
+        ("cpu", True, "32-true", "32-true"),
         ("cpu", False, "bf16-mixed", "bf16-mixed"),
     ],
 )
@@ -70,6 +72,7 @@ def test_precision_is_decided_before_the_run(
         return has_bfloat16
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bfloat16)
     (spec,) = planned([0], ["lenet"], device, precision=asked)
     assert spec.protocol.precision == precision
     if precision != asked:  # a run is the same, whether its precision was said or found
@@ -81,10 +84,10 @@ def test_the_key_changes_with_precision_and_compiler(planned):
     keys = {
         planned([0], ["lenet"], **fields)[0].key
         for fields in (
-            {},
+            {"precision": "32-true"},
             {"precision": "bf16-mixed"},
-            {"compile": "true"},
-            {"memory_format": "contiguous_format"},
+            {"precision": "32-true", "compile": "true"},
+            {"precision": "32-true", "memory_format": "contiguous_format"},
         )
     }
     assert len(keys) == 4

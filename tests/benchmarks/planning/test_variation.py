@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.errors import UsageError
+from benchmarks.machine import environment
 from benchmarks.planning.plan import plan
 from benchmarks.planning.variation import split
 from lit_models import ModelError
@@ -84,8 +85,9 @@ def test_each_value_is_a_run_with_the_key_it_has_alone(small_dataset):
 
 
 def test_values_that_are_the_same_on_this_device_are_refused(small_dataset):
-    with pytest.raises(UsageError, match="--vary precision has 32-true twice"):
-        plan(config("--vary=precision=auto,32-true"), small_dataset)
+    auto = environment.resolve_precision("auto", "cpu")
+    with pytest.raises(UsageError, match=f"--vary precision has {auto} twice"):
+        plan(config(f"--vary=precision=auto,{auto}"), small_dataset)
 
 
 def test_a_value_beats_what_a_protocol_lists_by_model():

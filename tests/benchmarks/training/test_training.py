@@ -12,7 +12,7 @@ from benchmarks.training.callbacks.divergence import DivergenceWatch
 from benchmarks.training.callbacks.peak_memory import PeakMemory
 from benchmarks.training.callbacks.stages import StageReports
 from benchmarks.training.callbacks.stop_signal import StopSignal
-from benchmarks.training.training import group_size
+from benchmarks.training.training import evaluation_batch_size, group_size
 from lit_models.train_scores import TrainScores
 from tests.steps import Guarded, NoReading, OnMeta
 
@@ -79,6 +79,14 @@ def test_only_small_nets_are_trained_by_groups_of_limited_size(make_training):
     assert group_size(2 * 10**8, data) == 5
     assert group_size(10**10, data) == 1
     assert group_size(0, make_training(lenet(), batch_size=16).data) == 1
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "image_size", "size"),
+    [(32, 72, 96), (256, 28, 512), (256, 96, 256), (1, 72, 101), (7, 10_000, 7)],
+)
+def test_an_evaluation_takes_whole_batches_of_so_many_pixels(batch_size, image_size, size):
+    assert evaluation_batch_size(batch_size, image_size) == size
 
 
 @pytest.mark.parametrize("group_size", [1, 2])
