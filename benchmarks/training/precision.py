@@ -9,7 +9,7 @@ from types import MethodType
 import torch
 from torch import Tensor, nn
 
-NARROW = 4  # channels of a group, at most, that stay in fp32
+NARROW = 2  # channels of a group, at most, that stay in fp32
 
 
 def stays_in_fp32(layer: nn.Module) -> bool:

@@ -51,6 +51,14 @@ def test_a_copy_computes_with_its_own_weights(net):
     assert all(output.abs().sum() > 0 for output in outputs(copied, images))
 
 
+def test_a_compiled_net_computes_the_same(net):
+    images = torch.randn(2, 8, 8, 8)
+    keep_in_fp32(net)
+    compiled = torch.compile(net, backend="eager", fullgraph=True)
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        assert torch.equal(compiled(images), net(images))
+
+
 def test_without_autocast_nothing_changes(net):
     images = torch.randn(2, 8, 8, 8)
     before = net(images)
@@ -65,7 +73,8 @@ def test_without_autocast_nothing_changes(net):
         (nn.Conv2d(3, 8, 3), False),
         (nn.Conv2d(2, 2, 3), False),  # narrow, but dense
         (nn.Conv2d(64, 64, 3, groups=2), False),
-        (nn.Conv2d(128, 128, 3, groups=32), True),  # as in ResNeXt
+        (nn.Conv2d(128, 128, 3, groups=32), False),  # as in ResNeXt
+        (nn.Conv2d(128, 128, 3, groups=64), True),
         (nn.Conv2d(8, 16, 5, groups=8), True),
         (nn.Linear(8, 8), False),
     ],
