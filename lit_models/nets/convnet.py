@@ -39,6 +39,7 @@ class ConvNet(nn.Module):
         in_channels: int = 3,
         num_classes: int = 10,
         image_size: int = 32,
+        *,
         first_layer_filters: int = 64,
         pooling: Pooling = "max",
         head: Literal["linear", "average"] = "linear",
