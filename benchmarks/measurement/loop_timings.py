@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measurement import loops
+from benchmarks.measurement import calibration, loops
 from benchmarks.training import ddp
 from benchmarks.training.training import Training
 
@@ -32,7 +32,7 @@ Summary = dict[str, Any]
 
 @dataclass(frozen=True)
 class LoopTimings:
-    """Examples/sec of each loop in `LOOPS`, one sample a round."""
+    """Examples/sec of each loop in `LOOPS` and of the reference workload, one sample a round."""
 
     samples: dict[str, list[float]]
 
@@ -44,6 +44,11 @@ class LoopTimings:
     def loop_efficiency(self) -> float:
         """The rate of the Trainer's loop over that of the bare loop: the median of the rounds."""
         return median(ratios(self.samples, "loop", "step"))
+
+    @property
+    def relative_speed(self) -> float:
+        """The rate of the Trainer's loop over the reference workload's; median of the rounds."""
+        return median(ratios(self.samples, "loop", "reference"))
 
     @property
     def bound_by(self) -> str:
@@ -58,17 +63,22 @@ class LoopTimings:
         return max(parts, key=parts.__getitem__)
 
     def summary(self) -> dict[str, Summary]:
-        """The summary of each rate, and of the loop efficiency."""
-        efficiency = {"loop_efficiency": ratios(self.samples, "loop", "step")}
-        return {name: summary(values) for name, values in {**self.samples, **efficiency}.items()}
+        """The summary of each rate, of the loop efficiency and of the relative speed."""
+        quotients = {
+            "loop_efficiency": ratios(self.samples, "loop", "step"),
+            "relative_speed": ratios(self.samples, "loop", "reference"),
+        }
+        return {name: summary(values) for name, values in {**self.samples, **quotients}.items()}
 
 
 def measure(training: Training, examples_per_sec: float, fit_seconds: float) -> LoopTimings:
     """Time the loops of a training whose run had this rate and took this long.
 
-    Changes the net's weights. In a distributed run, each rank runs the Trainer's loop with the
-    others, and the other loops alone on its slice of every batch; the rates of these are summed
-    over the ranks. Loop efficiency then includes the cost of exchanging gradients.
+    Changes the net's weights. The reference workload takes turns with the loops, so that a machine
+    that drifts changes no ratio; all its turns take as long as one measurement on its own. In a
+    distributed run, each rank runs the Trainer's loop with the others, and the other loops alone on
+    its slice of every batch; the rates of these are summed over the ranks. Loop efficiency then
+    includes the cost of exchanging gradients.
     """
     steps = steps_in(slice_seconds(fit_seconds), examples_per_sec, training.protocol.batch_size)
     steps = ddp.broadcast(steps)
@@ -76,6 +86,9 @@ def measure(training: Training, examples_per_sec: float, fit_seconds: float) -> 
         name: partial(loop, training.with_negligible_updates(), steps)
         for name, loop in LOOPS.items()
     }
+    turns["reference"] = partial(
+        calibration.reference_examples_per_sec, training.device, fraction=1 / ROUNDS
+    )
     samples = in_turns(turns, ROUNDS)
     for name in samples:
         if name != "loop":
@@ -93,7 +106,8 @@ def estimated_seconds(seconds_a_step: float, fit_seconds: float) -> float:
     """Roughly what the loops and the inference take; batches alone take next to nothing."""
     steps = loops.WARMUP_STEPS + max(2, round(slice_seconds(fit_seconds) / seconds_a_step))
     inference = max(slice_seconds(fit_seconds), loops.WARMUP_STEPS * seconds_a_step / 3)
-    return ROUNDS * ((len(LOOPS) - 1) * steps * seconds_a_step + inference)
+    in_turns = ROUNDS * ((len(LOOPS) - 1) * steps * seconds_a_step + inference)
+    return in_turns + calibration.SECONDS
 
 
 def steps_in(seconds: float, examples_per_sec: float, batch_size: int) -> int:

@@ -1,5 +1,7 @@
 """The speeds of a run: the reference workload, FLOPs, the loops, inference and the peak."""
 
+from statistics import median
+
 import torch
 
 from benchmarks.measurement import calibration, inference, loop_timings
@@ -38,11 +40,11 @@ def measure(
     """
     # First, as the reference was timed before the training.
     after = reference_examples_per_sec(training.device)
-    reference = (reference_before + after) / 2
     flops = training_flops(training)
     timings = loop_timings.measure(training, rate, fit_seconds)
     inferences = inference.measure(training, loop_timings.slice_seconds(fit_seconds))
     rate = timings.medians["loop"] if from_slices else rate
+    after = median([after, *timings.samples["reference"]])
     peak = calibration.peak_flops_per_sec(training.device, training.protocol.precision)
     samples = timings.summary() | {"inference": loop_timings.summary(inferences.samples)}
     speed = Speed(
@@ -56,9 +58,9 @@ def measure(
         data_examples_per_sec=timings.medians["data"],
         inference_examples_per_sec=inferences.median,
         inference_batch_size=inferences.batch_size,
-        reference_examples_per_sec=reference,
+        reference_examples_per_sec=(reference_before + after) / 2,
         reference_drift=abs(after / reference_before - 1),
-        relative_speed=rate / reference,
+        relative_speed=timings.relative_speed,
         flops_per_sec=flops.per_example * rate,
         utilisation=flops.per_example * rate / ddp.total(peak),
         samples=samples,

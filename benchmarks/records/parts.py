@@ -129,12 +129,16 @@ class Speed:
     )
     data_examples_per_sec: float | None = record_field("of the batches alone; median", "examples/s")
     reference_examples_per_sec: float | None = record_field(
-        "of the reference workload, before and after the training; mean", "examples/s"
+        "of the reference workload, mean of before the training and after it; after: median of the "
+        "timing just after the training and of those between the loops' rounds",
+        "examples/s",
     )
     reference_drift: float | None = record_field(
-        "change of the reference workload's rate during the training; 0.05 is 5 %"
+        "change of the reference workload's rate from before the training to after it; 0.05 is 5 %"
     )
-    relative_speed: float | None = record_field("examples_per_sec over reference_examples_per_sec")
+    relative_speed: float | None = record_field(
+        "rate of the training loop over the reference workload's, timed in turns; median"
+    )
     examples_per_sec_q1: float | None = record_field(
         "lower quartile of the rounds in which the loop was timed", "examples/s"
     )

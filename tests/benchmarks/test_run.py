@@ -210,8 +210,11 @@ def test_what_is_derived_is_of_what_is_measured(make_spec, tmp_path):
     for name in ("step", "textbook", "data"):
         assert getattr(record, f"{name}_examples_per_sec") == median(samples[name])
     assert record.loop_efficiency == median(samples["loop_efficiency"])
+    assert record.relative_speed == median(samples["relative_speed"])
+    assert record.relative_speed == pytest.approx(
+        median(a / b for a, b in zip(samples["loop"], samples["reference"], strict=True))
+    )
     rate = record.examples_per_sec
-    assert record.relative_speed == pytest.approx(rate / record.reference_examples_per_sec)
     flops_per_example = record.train_flops / (record.train_examples * record.epochs)
     assert record.flops_per_sec == pytest.approx(flops_per_example * rate)
     assert 0 < record.utilisation < 1

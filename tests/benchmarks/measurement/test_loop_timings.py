@@ -1,7 +1,7 @@
 import pytest
 
 import lit_models
-from benchmarks.measurement import loop_timings, loops
+from benchmarks.measurement import calibration, loop_timings, loops
 from benchmarks.measurement.loop_timings import LoopTimings
 from benchmarks.training.callbacks.divergence import DivergenceWatch
 from datamodules.loader import DeviceLoader
@@ -40,11 +40,14 @@ def test_what_takes_most_of_the_loop_bounds_it(loop, step, data, verdict):
 
 
 def test_rates_are_compared_only_within_a_round():
-    """A machine that slows down tenfold has the same efficiency in every round."""
-    measured = LoopTimings({"loop": [90.0, 9.0, 0.9], "step": [100.0, 10.0, 1.0]})
+    """A machine that slows down tenfold has the same ratios in every round."""
+    rates = {"loop": [90.0, 9.0, 0.9], "step": [100.0, 10.0, 1.0], "reference": [900.0, 90.0, 9.0]}
+    measured = LoopTimings(rates)
     assert measured.loop_efficiency == pytest.approx(0.9)
+    assert measured.relative_speed == pytest.approx(0.1)
     summary = measured.summary()
-    assert summary["loop_efficiency"]["iqr"] == pytest.approx(0.0)
+    for name in ("loop_efficiency", "relative_speed"):
+        assert summary[name]["iqr"] == pytest.approx(0.0)
     quartiles = {"q1": (0.9 + 9) / 2, "q3": (9 + 90) / 2, "iqr": (90 - 0.9) / 2}
     assert summary["loop"] == {"median": 9.0, **quartiles, "samples": [90.0, 9.0, 0.9]}
 
@@ -85,7 +88,7 @@ def measure(training):
 def test_all_loops_are_measured(make_training, monkeypatch):
     monkeypatch.setattr(loop_timings, "ROUNDS", 3)
     measured = measure(make_training(lenet()))
-    assert set(measured.samples) == {"loop", "step", "textbook", "data"}
+    assert set(measured.samples) == {"loop", "step", "textbook", "data", "reference"}
     for samples in measured.samples.values():
         assert len(samples) == loop_timings.ROUNDS
         assert min(samples) > 0
@@ -116,6 +119,7 @@ def test_the_slow_part_is_named(make_training, monkeypatch, slow, bound_by):
     monkeypatch.setattr(DeviceLoader, "__iter__", serve_slowly)
     monkeypatch.setattr(loops, "DivergenceWatch", SlowWatch)
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    monkeypatch.setattr(calibration, "reference_examples_per_sec", lambda *args, **options: 1.0)
     monkeypatch.setattr(loop_timings, "ROUNDS", 2)
     measured = measure(make_training(net))
     assert measured.bound_by == bound_by
