@@ -232,6 +232,10 @@ def main(argv: list[str] | None = None) -> int:
         args = parse(sys.argv[1:] if argv is None else argv)
     except UsageError as error:
         return _refuse(error)
+    if args.verb == "run" and args.executor == "local":
+        from benchmarks.execution import processes
+
+        processes.context()  # its server imports PyTorch and Lightning while this process plans
     from benchmarks import commands
 
     # SIGTERM interrupts as Ctrl-C does: what has finished is kept and reported.

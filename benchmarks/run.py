@@ -29,11 +29,12 @@ from benchmarks.training.callbacks.fit_timer import FitTimer
 from benchmarks.training.callbacks.other_load import OtherLoad
 from benchmarks.training.callbacks.peak_memory import PeakMemory, memory_in_use
 from benchmarks.training.callbacks.rank_state import RankState
-from benchmarks.training.callbacks.stages import TIMING, Report, Stage, StageReports
+from benchmarks.training.callbacks.stages import StageReports
 from benchmarks.training.callbacks.stop_signal import StopSignal
 from benchmarks.training.checkpoint_file import CheckpointFile
 from benchmarks.training.evaluation import evaluated
 from benchmarks.training.preparation import Prepared, prepare, provenance
+from benchmarks.training.stage import TIMING, Report, Stage
 from benchmarks.training.training import Training, serve
 from benchmarks.training.weights import TrainedNet
 from datamodules import DataError, ImageDataset

@@ -8,7 +8,6 @@ from pathlib import Path
 from benchmarks import studies
 from benchmarks.commands.foreseen import FORESEEN
 from benchmarks.errors import UsageError
-from benchmarks.machine import environment
 from benchmarks.records.storage import check_writable
 
 
@@ -41,6 +40,7 @@ def study(args: Namespace) -> int:
 def _study(name: str, args: Namespace) -> bool:
     """Measure one study and show its results; returns whether all went well."""
     from benchmarks.execution.sweep import Interrupted
+    from benchmarks.machine import environment
     from benchmarks.planning.sweep_config import STUDY_OPTIONS
     from benchmarks.studies.base import Context, overview
 

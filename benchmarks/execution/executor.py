@@ -11,7 +11,7 @@ from benchmarks.machine.timing_lock import Holder
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.planning.sweep_config import SweepConfig
 from benchmarks.records.record import RunRecord
-from benchmarks.training.callbacks.stages import Stage
+from benchmarks.training.stage import Stage
 
 Outcome = tuple[RunSpec, RunRecord | None]
 

@@ -1,18 +1,15 @@
 """Runs on this machine, each in a fresh process."""
 
-import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from multiprocessing import connection, forkserver
+from functools import partial
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -26,10 +23,8 @@ from benchmarks.machine.timing_lock import Holder, TimingLock
 from benchmarks.planning.placement import DDP
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import DIVERGED, FAILED, KILLED, TIMEOUT, RunRecord
-from benchmarks.training.callbacks.divergence import DivergedError
-from benchmarks.training.callbacks.stages import Stage
-from benchmarks.training.callbacks.stop_signal import StoppedError
 from benchmarks.training.out_of_memory import is_out_of_memory
+from benchmarks.training.stage import Stage
 from datamodules import DataError
 from lit_models import ModelError
 from lit_models.mistakes import explain
@@ -57,7 +52,7 @@ class LocalExecutor:
         return self._lock.acquire() if self.timing else None
 
     def start(self, spec: RunSpec, checkpoint: Path, previous: RunRecord | None = None) -> None:
-        context = _context()
+        context = processes.context()
         receiver, sender = context.Pipe(duplex=False)
         gpus = self._free_gpus(spec)
         options = replace(self.options, gpus=",".join(map(shell.gpu, gpus)))
@@ -150,30 +145,6 @@ class _Worker:
         return True
 
 
-@cache
-def _context() -> Any:
-    shell.clear_variables()
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    # The server has all imports, so a run forked from it pays for none.
-    context.set_forkserver_preload(["benchmarks.run"])
-    if context.get_start_method() == "forkserver":
-        # A terminal signals all its processes; this one answers for the server.
-        with processes.handling(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM), _short_addresses():
-            forkserver.ensure_running()
-    return context
-
-
-@contextmanager
-def _short_addresses() -> Iterator[None]:
-    """Let multiprocessing keep its sockets where their addresses are short enough."""
-    before, tempfile.tempdir = tempfile.tempdir, shell.socket_folder()
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-
-
 def _run(sender: connection.Connection, spec: RunSpec, options: RunOptions, *args: Any) -> None:
     """Train in this process, and send the record."""
     processes.begin()
@@ -181,6 +152,8 @@ def _run(sender: connection.Connection, spec: RunSpec, options: RunOptions, *arg
         os.environ["CUDA_VISIBLE_DEVICES"] = options.gpus
     from benchmarks.execution.launcher import RankKilledError, launch
     from benchmarks.run import train
+    from benchmarks.training.callbacks.divergence import DivergedError
+    from benchmarks.training.callbacks.stop_signal import StoppedError
 
     torch.set_num_threads(options.threads)
     reporting = partial(train, report=sender.send)

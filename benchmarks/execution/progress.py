@@ -11,7 +11,7 @@ from tqdm import tqdm
 from benchmarks.execution.estimates import Estimates
 from benchmarks.planning.plan import RunSpec
 from benchmarks.records.record import OK, RunRecord
-from benchmarks.training.callbacks.stages import TRAINING, Stage
+from benchmarks.training.stage import TRAINING, Stage
 
 
 @dataclass

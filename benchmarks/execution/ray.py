@@ -28,7 +28,7 @@ from benchmarks.machine import environment, process_settings, shell
 from benchmarks.machine.timing_lock import Holder, await_turn
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import FAILED, KILLED, RunRecord
-from benchmarks.training.callbacks.stages import Stage
+from benchmarks.training.stage import Stage
 
 RETRIES = 3  # of a run that lost its worker
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks.execution import local
+from benchmarks.execution import processes
 from benchmarks.machine import accelerator as accelerators
 from benchmarks.measurement import calibration, loop_timings
 from benchmarks.planning.placement import Placement
@@ -23,7 +23,7 @@ def _server_of_processes(image_folder):
     """Processes of runs inherit the environment in which their server started."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CIFAR10_IMAGES", str(image_folder))
-        local._context()
+        processes.context()
 
 
 @pytest.fixture(autouse=True)

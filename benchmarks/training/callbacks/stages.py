@@ -2,32 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
 
+from benchmarks.training.stage import TESTING, TRAINING, Report, Stage
+
 SECONDS = 1.0  # between two reports of the steps
-
-TRAINING, TESTING, TIMING = "training", "testing", "timing"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a run is doing.
-
-    Args:
-        name: TRAINING, TESTING or TIMING.
-        seconds_left: until the run has its record, estimated from its steps; None: unknown.
-        done: fraction of the training steps that are taken.
-    """
-
-    name: str
-    seconds_left: float | None = None
-    done: float = 0.0
-
-
-Report = Callable[[Stage], None]
 
 
 class StageReports(L.Callback):

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from filelock import FileLock
 from torch import nn
 
-from benchmarks.execution import local
+from benchmarks.execution import processes
 from benchmarks.execution.launcher import RankKilledError, launch
 from benchmarks.execution.rendezvous import connect, run_key
 from benchmarks.planning.placement import DDP, Placement
@@ -33,7 +33,7 @@ def node(monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", str(port))
     store = connect(is_master=True)
-    pool = ProcessPoolExecutor(2, local._context())
+    pool = ProcessPoolExecutor(2, processes.context())
 
     def start(train, *args, devices=2, number=0, num_nodes=1):
         placement = Placement("cpu", devices, num_nodes, DDP)

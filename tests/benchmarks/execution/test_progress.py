@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.execution.estimates import Estimates
 from benchmarks.execution.progress import Progress, duration
-from benchmarks.training.callbacks.stages import TESTING, TRAINING, Stage
+from benchmarks.training.stage import TESTING, TRAINING, Stage
 from tests.runs import record_of
 
 DONE = {"test_accuracy": 0.5, "examples_per_sec": 1_000.0, "fit_seconds": 5.0}

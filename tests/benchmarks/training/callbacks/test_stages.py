@@ -1,7 +1,8 @@
 import pytest
 
 from benchmarks.training.callbacks import stages
-from benchmarks.training.callbacks.stages import TESTING, TRAINING, StageReports
+from benchmarks.training.callbacks.stages import StageReports
+from benchmarks.training.stage import TESTING, TRAINING
 from lit_models import build
 
 
