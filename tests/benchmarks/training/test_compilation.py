@@ -4,10 +4,25 @@ import time
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from benchmarks.measurement import loops
 from benchmarks.training.compilation import compile_net
 from tests.runs import train
+
+
+class Noise(nn.Module):
+    """Counts its calls in a buffer that no state dict has, and changes an attribute."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()), persistent=False)
+        self.is_new = True
+
+    def forward(self, x):
+        self.calls += 1
+        self.is_new = False
+        return x
 
 
 class Net(nn.Sequential):
@@ -15,13 +30,14 @@ class Net(nn.Sequential):
 
     def __init__(self, in_channels, num_classes):
         super().__init__(
+            Noise(),
             nn.Conv2d(in_channels, 4, 3, stride=4),
             nn.BatchNorm2d(4),
             nn.ReLU(),
             nn.Dropout(),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
-            nn.Linear(4, num_classes),
+            weight_norm(nn.Linear(4, num_classes)),
         )
 
 
@@ -42,6 +58,8 @@ def check_compiled(training):
     net = training.net
     weights, random = copy.deepcopy(net.state_dict()), torch.get_rng_state()
     assert compile_net(training) > 0
+    assert net[0].calls == 0
+    assert net[0].is_new
     assert net.state_dict().keys() == weights.keys()
     for name, tensor in net.state_dict().items():
         assert torch.equal(tensor, weights[name]), name
