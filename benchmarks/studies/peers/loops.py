@@ -5,7 +5,6 @@ examples/sec. Nets are in PyTorch's default layout, and the optimizer is SGD wit
 """
 
 import importlib.util
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain, repeat
 
@@ -57,7 +56,10 @@ class Peer:
         return self.training.device
 
     def net(self) -> nn.Module:
-        return deepcopy(self.training.net).to(self.device, memory_format=torch.contiguous_format)
+        """The net of the training, in train mode; the loops take turns with the same weights."""
+        net = self.training.net.to(self.device, memory_format=torch.contiguous_format)
+        net.zero_grad()
+        return net.train()
 
     def loader(self) -> DataLoader:
         size = self.training.protocol.image_size
@@ -72,7 +74,7 @@ class Peer:
 
 def dataloader_loop(peer: Peer, steps: int) -> float:
     """`train_ch6` of Dive into Deep Learning, timed with its DataLoader."""
-    net, device = peer.net().train(), peer.device
+    net, device = peer.net(), peer.device
     optimizer, loss = peer.optimizer(net), nn.CrossEntropyLoss()
     metric = [0.0, 0.0, 0]
     batches = chain.from_iterable(repeat(peer.loader()))
@@ -139,7 +141,7 @@ def timm(peer: Peer, steps: int) -> float:
     from timm.optim import create_optimizer_v2
     from timm.utils import AverageMeter
 
-    net, meter = peer.net().train(), AverageMeter()
+    net, meter = peer.net(), AverageMeter()
     rate = peer.training.protocol.learning_rate
     optimizer = create_optimizer_v2(net, opt="momentum", lr=rate, momentum=0.0)
     images, labels = peer.training.first_batch()
