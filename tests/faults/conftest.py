@@ -22,6 +22,8 @@ from tests.conftest import ROOT
 from tests.faults import saboteur
 from tests.runs import numbers as all_numbers
 
+FAULTS = "faults"  # the property of a test that counts them
+
 SEEDS = (0, 1)
 FIELDS = {
     "image_size": 16,
@@ -32,32 +34,29 @@ FIELDS = {
 }
 OVERRIDES = ["--protocol=quick", *(f"--protocol.{name}={value}" for name, value in FIELDS.items())]
 
-_counts = {"injected": 0, "survived": 0}
-
 
 def pytest_terminal_summary(terminalreporter):
-    if _counts["injected"]:
-        terminalreporter.write_line(
-            "faults: {injected} injected, {survived} survived".format(**_counts)
+    survived, failed = (
+        sum(
+            value
+            for report in terminalreporter.stats.get(outcome, [])
+            for name, value in report.user_properties
+            if name == FAULTS
         )
+        for outcome in ("passed", "failed")
+    )
+    if survived or failed:
+        terminalreporter.write_line(f"faults: {survived + failed} injected, {survived} survived")
 
 
 @pytest.fixture
-def counted():
+def counted(record_property):
     """Called with the number of faults a test injects; they are survived if the test passes."""
 
     def inject(number: int = 1) -> None:
-        _counts["injected"] += number
+        record_property(FAULTS, number)
 
     return inject
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item):
-    before = _counts["injected"]
-    outcome = yield
-    _counts["survived"] += _counts["injected"] - before
-    return outcome
 
 
 @pytest.fixture(scope="session")
