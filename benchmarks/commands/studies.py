@@ -76,9 +76,10 @@ def rebuild(args: Namespace) -> int:
     ]
     if not comparisons and not measured:
         raise UsageError(f"no records in {args.results}; `make bench` makes them")
-    for folder in comparisons:
+    status = _rebuild_studies(measured) if measured else 0
+    for folder in comparisons:  # whose pages show the studies
         print(f"{folder}\n\n{rebuild_report(folder)}\n")
-    return _rebuild_studies(measured) if measured else 0
+    return status
 
 
 def _rebuild_studies(folders: list[Path]) -> int:

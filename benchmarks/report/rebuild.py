@@ -15,7 +15,7 @@ from benchmarks.report.style import save
 
 
 def rebuild(folder: Path) -> str:
-    """Write `results.csv`, `curves.csv`, `table.md` and `plots/` of one comparison.
+    """Write `results.csv`, `curves.csv`, `table.md`, `plots/` and `report.html` of one comparison.
 
     Also `evaluations.csv`, if accuracy was measured on the way.
 
@@ -45,7 +45,7 @@ def rebuild(folder: Path) -> str:
         with lock(folder, "report"):
             _write(folder, rows, found, markdown, stands)
     except OSError as error:
-        problem = f"table, CSV and plots cannot be written: {reason(error)}"
+        problem = f"table, CSV, plots and page cannot be written: {reason(error)}"
         print(f"benchmarks: {folder}: {problem}", file=sys.stderr)
     return markdown
 
@@ -77,3 +77,14 @@ def _write(
         if evaluations["key"].isin(current["key"]).any():
             on_the_way = plots.accuracy_on_the_way(current, evaluations)
             save(on_the_way, folder / "plots" / "on_the_way.png")
+    write_atomic(folder / "report.html", _page(folder, rows, records, stands))
+
+
+def _page(
+    folder: Path, rows: pd.DataFrame, records: list[RunRecord], stands: Standing | None
+) -> str:
+    # A sweep imports this module before it trains, and needs jinja2, plotly and itables after it.
+    from benchmarks.report.html.comparison import Comparison
+    from benchmarks.report.html.page import page
+
+    return page(Comparison(folder, records, rows, stands))

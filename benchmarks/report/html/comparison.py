@@ -62,6 +62,10 @@ class Comparison:
         """Records and predictions of the runs that ended well, by label of their row."""
         return evidence(self.folder, self.records, self.rows)
 
+    def keys(self, label: str) -> list[str]:
+        """The keys of the runs of a net that ended well, by seed."""
+        return self.done.loc[self.done["label"] == label, "key"].tolist()
+
     @cached_property
     def by_key(self) -> Mapping[str, RunRecord]:
         """The records by key of the run."""

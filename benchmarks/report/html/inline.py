@@ -9,17 +9,17 @@ import itables.utils
 import plotly.offline
 from markupsafe import Markup
 
-_STATIC = Path(str(files("benchmarks.report.html"))) / "static"
+STATIC = Path(str(files("benchmarks.report.html"))) / "static"
 
 
 def script(name: str) -> Markup:
     """The content of a script element: `static/<name>.js`."""
-    return _as_script((_STATIC / f"{name}.js").read_text("utf-8"))
+    return _as_script((STATIC / f"{name}.js").read_text("utf-8"))
 
 
 def style(name: str) -> Markup:
     """The content of a style element: `static/<name>.css`."""
-    return Markup((_STATIC / f"{name}.css").read_text("utf-8"))
+    return Markup((STATIC / f"{name}.css").read_text("utf-8"))
 
 
 @cache

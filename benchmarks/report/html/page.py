@@ -9,42 +9,49 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from benchmarks.report.html import inline, table
+from benchmarks.report.html import failures, inline, method, models, plots, studies, table
 from benchmarks.report.html.comparison import Comparison
+from benchmarks.report.html.head import head
+from benchmarks.report.html.words import figure
 
 # Each defines one constant, which later ones may use.
-SCRIPTS = ("page", "state", "theme", "focus", "table")
-STYLES = ("page",)
+SCRIPTS = ("page", "state", "theme", "focus", "table", "charts", "labels", "plots", "models")
+STYLES = ("page", "controls", "sections", "print")
 
 
 @dataclass(frozen=True)
 class Section:
     """A part of the page with a heading of its own.
 
-    `data` makes what the template sees and what its script gets, from values that JSON has; None:
-    there is nothing to show.
+    `data` makes what the template sees, and what scripts get if the section `has_script`: values
+    that JSON has. None: there is nothing to show.
     """
 
     name: str
     title: str
     data: Callable[[Comparison], Any]
+    has_script: bool = False
 
 
-SECTIONS = (Section("table", "Table", table.data),)
+SECTIONS = (
+    Section("table", "Table", table.data, has_script=True),
+    Section("plots", "Plots", plots.data, has_script=True),
+    Section("models", "Models", models.data),
+    Section("failures", "Failures", failures.data),
+    Section("studies", "Studies", studies.data),
+    Section("method", "Method", method.data),
+)
 
 
 def page(comparison: Comparison) -> str:
     """The page of a comparison: HTML that needs nothing outside of it."""
     made = {section: section.data(comparison) for section in SECTIONS}
-    shown = {section: data for section, data in made.items() if data is not None}
-    first = comparison.rows.iloc[-1]
     return (
         _environment()
         .get_template("page.html")
         .render(
-            dataset=first["dataset"],
-            protocol=first["protocol"],
-            sections=shown,
+            head=head(comparison),
+            sections={section: data for section, data in made.items() if data is not None},
             scripts=[inline.script(name) for name in SCRIPTS],
             libraries=[inline.plotly_script(), inline.table_script()],
             styles=[inline.table_style(), *map(inline.style, STYLES)],
@@ -61,6 +68,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["figure"] = figure
     # A number that is not finite is no JSON: browsers would read none of it.
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from typing import Any
 
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from benchmarks.analysis.intervals import over_seeds
-from benchmarks.records.record import COLUMNS, OK, PARTS, RunRecord
+from benchmarks.records.record import COLUMNS, OK
 from benchmarks.report.html.comparison import Comparison
+from benchmarks.report.html.words import meaning, title, unit
 
 # The columns that stand in `table.md`; the reader chooses others.
 SHOWN = (
@@ -20,16 +20,11 @@ SHOWN = (
     *("validation_mean_iou", "test_balanced_accuracy", "examples_per_sec", "relative_speed"),
     *("peak_memory_mb", "fit_seconds"),
 )
-# Of these the runs of a net have one value, or a sum of their chance: an interval over the seeds.
+# Columns with an interval over the seeds.
 _OVER_SEEDS = (
     *("loss", "train_accuracy", "test_accuracy", "validation_accuracy", "test_mean_iou"),
     *("validation_mean_iou", "test_balanced_accuracy", "validation_balanced_accuracy"),
 )
-_OWN = {
-    "place": "from the best to the worst that the data allow; nets that share a letter are not "
-    "separated",
-    "placement": "devices, and their type",
-}
 
 
 def data(comparison: Comparison) -> dict[str, Any]:
@@ -38,43 +33,44 @@ def data(comparison: Comparison) -> dict[str, Any]:
     A cell is a number, a text, or null. `half` has half the interval of some cells of a net, by
     column.
     """
-    current = comparison.current
-    documented = {f.name: f.metadata for part in (*PARTS.values(), RunRecord) for f in fields(part)}
-    names = ["model", "place", *(name for name in COLUMNS if name != "model"), "placement"]
-    runs = current.assign(place=None)[names].dropna(axis="columns", how="all")
-    if comparison.standing and comparison.standing.places:
-        runs.insert(1, "place", current["label"].map(comparison.standing.places))
-    if current["placement"].nunique() == 1:
-        runs = runs.drop(columns="placement")
-    columns = [
+    runs, groups = _runs(comparison), comparison.by_label
+    order = [index for own in groups.values() for index in own.index]
+    current = comparison.current.loc[order]
+    cells = zip(current["label"], current["status"], plain(runs.loc[order]), strict=True)
+    return {
+        "columns": columns(comparison),
+        "nets": [_net(label, runs.loc[own.index], comparison) for label, own in groups.items()],
+        "runs": [{"label": label, "status": status, "cells": own} for label, status, own in cells],
+    }
+
+
+def columns(comparison: Comparison) -> list[dict[str, Any]]:
+    """The columns that any run has a value of, with title, unit and meaning."""
+    runs = _runs(comparison)
+    return [
         {
             "name": name,
-            "title": name.replace("_", " ").replace("iou", "IoU"),
-            "doc": _OWN.get(name) or documented[name]["doc"],
-            "unit": documented[name]["unit"] if name in documented else "",
+            "title": title(name),
+            "doc": meaning(name),
+            "unit": unit(name),
             "digits": 3 if name in _OVER_SEEDS else None,
             "is_number": _is_number(runs[name]),
             "is_shown": name in SHOWN and not _says_nothing(runs, name),
         }
         for name in runs
     ]
-    nets = [
-        _net(label, runs.loc[own.index], comparison) for label, own in comparison.by_label.items()
-    ]
-    order = [index for own in comparison.by_label.values() for index in own.index]
-    return {
-        "columns": columns,
-        "nets": nets,
-        "runs": [
-            {"label": label, "status": status, "cells": cells}
-            for label, status, cells in zip(
-                current.loc[order, "label"],
-                current.loc[order, "status"],
-                plain(runs.loc[order]),
-                strict=True,
-            )
-        ],
-    }
+
+
+def _runs(comparison: Comparison) -> pd.DataFrame:
+    """The runs with the columns of the table."""
+    current, stands = comparison.current, comparison.standing
+    names = ["model", *(name for name in COLUMNS if name != "model")]
+    runs = current[names].dropna(axis="columns", how="all")
+    if stands and stands.places:
+        runs.insert(1, "place", current["label"].map(stands.places))
+    if current["placement"].nunique() > 1:
+        runs.insert(1, "placement", current["placement"])
+    return runs
 
 
 def plain(frame: pd.DataFrame) -> list[list[Any]]:
@@ -97,9 +93,9 @@ def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, An
     shown = done if len(done) else runs
     cells = [_cell(column.dropna()) for _, column in shown.items()]
     half = {
-        name: interval.half
+        name: over_seeds(done[name].dropna()).half
         for name in _OVER_SEEDS
-        if name in done and (interval := over_seeds(done[name].dropna())).is_known
+        if name in done and done[name].notna().sum() > 1
     }
     stands = comparison.standing
     if stands and label in stands.intervals and stands.intervals[label].is_known:

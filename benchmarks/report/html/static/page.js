@@ -8,16 +8,21 @@ const page = (() => {
     return element && JSON.parse(element.textContent);
   }
 
-  /** A number as people read it: thousands apart, small ones with three significant digits. */
-  function text(number, digits) {
+  /**
+   * A number as people read it: with so many digits after the point, or else three significant ones,
+   * millions and more as 1.2 M, 3.4 G and 5.6 T.
+   */
+  function text(number, digits = null) {
     if (number === null) return "";
     if (digits !== null) return number.toFixed(digits);
-    if (Number.isInteger(number) || Math.abs(number) >= 1000) {
-      return Math.abs(number) < 1e12
-        ? number.toLocaleString("en-US", { maximumFractionDigits: 0 })
-        : number.toExponential(2);
-    }
-    return String(Number(number.toPrecision(3)));
+    const size = Math.abs(number);
+    if (size < 1e3 && Number.isInteger(number)) return String(number);
+    if (size < 1e3) return number.toPrecision(3);
+    if (size < 1e6) return Math.round(number).toLocaleString("en-US");
+    const [unit, letter] = [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"]].find(
+      ([least]) => size >= least,
+    );
+    return `${(number / unit).toPrecision(3)} ${letter}`;
   }
 
   /** An element with properties, and with texts or elements in it. */

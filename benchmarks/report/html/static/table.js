@@ -1,62 +1,158 @@
 "use strict";
 
-/** The table: a row for each net, or for each run. */
+/** The table: a row for each net, or for each run, sorted and filtered by DataTables. */
 const table = (() => {
   const { columns, nets, runs } = page.data("table");
-  const names = columns.map((column) => column.name);
-  const shown = columns.filter((column) => column.is_shown).map((column) => column.name);
+  const names = columns.map(({ name }) => name);
+  const shown = columns.filter((column) => column.is_shown).map(({ name }) => name);
+  const choice = document.getElementById("rows");
   let current = null;
+  let remembered = "";
 
   /** How DataTables shows a column: numbers as text, but sorted and filtered as numbers. */
-  function definition({ title, unit, doc, name, digits, is_number }, index) {
+  function definition({ name, digits, is_number }, index) {
     return {
       name,
-      title: unit ? `${title} (${unit})` : title,
       type: is_number ? "num" : "string",
       className: is_number ? "number" : "text",
-      visible: chosenColumns().includes(name),
       data: (row, kind) => {
         const value = row.cells[index];
-        if (kind === "export") return value;
-        if (kind !== "display") return value ?? (is_number ? -Infinity : "");
+        if (kind !== "display") return value ?? "";
         if (name === "model") return netButton(row);
-        return is_number ? numberCell(value, row.half?.[name], digits) : String(value ?? "");
+        return is_number ? numberCell(value, row.half?.[name], digits) : text(value);
       },
-      createdCell: (cell) => cell.setAttribute("title", doc),
-      render: { display: (shownCell) => shownCell },
     };
   }
 
+  function text(value) {
+    return page.element("span", {}, String(value ?? ""));
+  }
+
   function numberCell(value, half, digits) {
-    const text = page.text(value, digits);
-    return half === undefined || value === null ? text : `${text} ± ${page.text(half, digits)}`;
+    const cell = text(page.text(value, digits));
+    if (half !== undefined) cell.append(page.element("small", {}, ` ± ${page.text(half, digits)}`));
+    return cell;
   }
 
-  /** The name of a net as a button that focuses it. */
+  /** The name of a net as a button, since a row cannot be reached by keyboard. */
   function netButton(row) {
-    const button = page.element("button", { type: "button", className: "net" }, row.label);
-    button.addEventListener("click", () => focus.toggle(row.label));
-    return button;
+    return page.element("button", { type: "button", className: "net" }, row.label);
   }
 
-  function chosenColumns() {
-    const chosen = state.get("columns");
-    return chosen ? chosen.split(",") : shown;
+  /** Puts what the reader did to the table into the state. */
+  function remember(saved) {
+    const visible = names.filter((_, i) => saved.columns[i].visible);
+    const conditions = names.map((name, i) => {
+      const { logic, type, value } = saved.columnControl?.[i]?.searchInput || {};
+      const isSet = value || ["empty", "notEmpty"].includes(logic);
+      return [`where.${name}`, isSet ? [logic, type, value].join(":") : ""];
+    });
+    const changes = {
+      order: saved.order.map(([column, way]) => (way === "desc" ? "-" : "") + column).join(","),
+      filter: saved.search.search,
+      columns: visible.join() === shown.join() ? "" : visible.join(),
+      ...Object.fromEntries(conditions),
+    };
+    remembered = signature(changes);
+    state.set(changes);
+  }
+
+  /** What DataTables saved, made from the state. */
+  function recall() {
+    const columnControl = {};
+    names.forEach((name, i) => {
+      const [logic, type, ...value] = state.get(`where.${name}`).split(":");
+      if (logic) columnControl[i] = { searchInput: { logic, type, value: value.join(":") } };
+    });
+    const order = state.get("order").split(",").filter((term) => names.includes(bare(term)));
+    const visible = state.get("columns") ? state.get("columns").split(",") : shown;
+    return {
+      time: Date.now(),
+      start: 0,
+      length: -1,
+      order: order.map((term) => [bare(term), term === bare(term) ? "asc" : "desc"]),
+      search: { search: state.get("filter"), smart: true, regex: false, caseInsensitive: true },
+      columns: names.map((name) => ({ visible: visible.includes(name), search: { search: "" } })),
+      columnControl,
+    };
+  }
+
+  function bare(term) {
+    return term.replace(/^-/, "");
+  }
+
+  function signature(values) {
+    return JSON.stringify(watched.map((name) => values[name] || ""));
   }
 
   function draw() {
-    if (current) current.destroy();
-    document.getElementById("nets").replaceChildren();
-    const isOfRuns = state.get("rows") === "runs";
+    if (current) current.clear().destroy();
     current = new DataTable("#nets", {
-      data: isOfRuns ? runs : nets,
+      data: state.get("rows") === "runs" ? runs : nets,
       columns: columns.map(definition),
+      columnControl: ["searchDropdown"],
       order: [],
       paging: false,
       info: false,
+      autoWidth: false,
+      stateSave: true,
+      stateDuration: 0,
+      stateSaveCallback: (_, saved) => remember(saved),
+      stateLoadCallback: recall,
+      createdRow: (row, { label, status }) => {
+        row.dataset.label = label;
+        row.classList.toggle("failed", status !== "ok");
+      },
+      drawCallback: stress,
+      language: { search: "Filter", emptyTable: "No runs", zeroRecords: "No row fits the filters" },
+      layout: {
+        topStart: {
+          buttons: [
+            { extend: "colvis", text: "Columns", background: false, fade: 0 },
+            { extend: "csv", text: "CSV", filename: document.title, exportOptions: exported },
+          ],
+        },
+        topEnd: "search",
+        bottomStart: null,
+        bottomEnd: null,
+      },
     });
   }
 
-  draw();
+  const exported = {
+    columns: ":visible",
+    orthogonal: "export",
+    format: {
+      header: (_, index) => names[current.columns(":visible").indexes()[index]],
+      body: (value) => value, // as it is: a name may look like HTML
+    },
+  };
+
+  /** Marks the row of the focused net. */
+  function stress() {
+    for (const row of document.querySelectorAll("#nets tbody tr[data-label]")) {
+      row.classList.toggle("faded", focus.isFaded(row.dataset.label));
+      row.classList.toggle("focused", row.dataset.label === state.get("focus"));
+    }
+  }
+
+  const watched = ["order", "filter", "columns", ...names.map((name) => `where.${name}`)];
+  document.getElementById("nets").addEventListener("click", ({ target }) => {
+    const row = target.closest("tbody tr[data-label]");
+    if (row) focus.toggle(row.dataset.label);
+  });
+  choice.addEventListener("change", ({ target }) => state.set({ rows: target.value }));
+  state.watch("rows", (rows) => {
+    choice.querySelector(`[value="${rows === "runs" ? "runs" : ""}"]`).checked = true;
+    draw();
+  });
+  for (const name of watched) {
+    state.watch(name, () => {
+      const values = Object.fromEntries(watched.map((each) => [each, state.get(each)]));
+      if (signature(values) !== remembered) draw();
+    });
+  }
+  state.watch("focus", stress);
+
   return { draw };
 })();

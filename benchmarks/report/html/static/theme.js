@@ -4,6 +4,7 @@
 const theme = (() => {
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const listeners = [];
+  const probe = document.body.appendChild(page.element("i", { hidden: true }));
 
   function isDark() {
     const chosen = state.get("theme");
@@ -18,13 +19,15 @@ const theme = (() => {
   function apply() {
     const root = document.documentElement;
     root.dataset.theme = isDark() ? "dark" : "light";
+    root.classList.toggle("dark", isDark()); // for the style sheet of DataTables
     document.getElementById("theme").setAttribute("aria-pressed", isDark());
     listeners.forEach((listener) => listener());
   }
 
-  /** The value of a custom property of the style sheet, such as "--ink". */
+  /** A colour of the style sheet, such as "--ink", as rgb(...). */
   function color(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
   }
 
   document.getElementById("theme").addEventListener("click", () => {

@@ -1,39 +1,124 @@
 """The page as text: one file, nothing outside of it, nothing that a name could break."""
 
+import html
+import json
 import re
 
+import numpy as np
 import pytest
 
-from benchmarks.records import frames, store
-from benchmarks.report.html.comparison import Comparison
-from benchmarks.report.html.page import page
-from benchmarks.report.standing import standing
-
-EVIL = "<script>alert(1)</script>"
-NETS = {"lenet": [0.70, 0.71], "resnet18": [0.80, 0.81]}
-
-
-def comparison_of(folder):
-    records = store.load(folder)
-    rows = frames.frame(records)
-    return Comparison(folder, records, rows, standing(folder, records, rows))
+from benchmarks.records.record import FAILED, OK
+from benchmarks.report.html import classes, inline, studies
+from benchmarks.report.html.page import SCRIPTS, STYLES, page
+from benchmarks.report.html.words import figure
+from tests.benchmarks.report.html.pages import EVIL, comparison, without
+from tests.benchmarks.results import predictions
 
 
-@pytest.fixture
-def comparison(make_results, tmp_path):
-    return comparison_of(make_results(tmp_path, NETS))
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return comparison(tmp_path_factory.mktemp("results") / "cifar10" / "quick")
 
 
-def test_the_page_is_small_and_the_same_each_time(comparison):
-    html = page(comparison)
-    assert len(html.encode()) < 8e6
-    assert page(comparison_of(comparison.folder)) == html
+def without_scripts(text):
+    return re.sub(r"<script[^>]*>.*?</script>", "", text, flags=re.DOTALL)
 
 
-def test_nothing_is_loaded_from_elsewhere(comparison):
-    html = re.sub(r"<script>.*?</script>", "", page(comparison), flags=re.DOTALL)
-    sources = re.findall(r"(?:src|href)=[\"']?([^\"'\s>]*)|url\(([^)]*)\)|@import", html)
+def embedded(text, section):
+    return json.loads(re.search(rf'id="data-{section}">(.*?)</script>', text)[1])
+
+
+def test_the_page_is_small_and_the_same_each_time(made):
+    text = page(made)
+    assert len(text.encode()) < 8e6
+    assert page(comparison(made.folder)) == text
+
+
+def test_nothing_is_loaded_from_elsewhere(made):
+    text = page(made)
+    assert "default-src 'none'" in text
+    assert not re.search(r"<script[^>]*\ssrc|type=.?module|\bimport\s*\(", text)
+    sources = re.findall(
+        r"\b(?:src|href)=[\"']?([^\"'\s>]*)|url\(([^)]*)\)|(@import)", without_scripts(text)
+    )
     assert sources
-    for source in filter(None, ("".join(each) for each in sources)):
+    for source in map("".join, sources):
         assert source.startswith(("#", "data:")), source
-    assert "default-src 'none'" in html
+
+
+def test_names_and_errors_are_escaped(made):
+    text = page(made)
+    assert EVIL not in text
+    assert html.escape(EVIL) in without_scripts(text)
+    assert {net["label"] for net in embedded(text, "table")["nets"]} >= {EVIL}
+
+
+def test_the_table_has_every_column_with_a_value(made):
+    data = embedded(page(made), "table")
+    names = [column["name"] for column in data["columns"]]
+    assert {*made.rows.dropna(axis="columns", how="all")} < {*names, "place"}
+    cells = dict(zip(names, data["nets"][0]["cells"], strict=True))
+    assert (cells["model"], cells["parameters"]) == ("resnet18", 11_175_370)
+    assert cells["test_accuracy"] == pytest.approx(0.805)
+    half = data["nets"][0]["half"]["test_accuracy"]
+    assert half == pytest.approx(made.standing.intervals["resnet18"].half)
+    assert [net["status"] for net in data["nets"]] == [OK, OK, OK, FAILED]
+
+
+def test_the_head_says_what_is_best(made):
+    text = without_scripts(page(made))
+    assert "resnet18 has the highest test accuracy, 0.805 ±" in text
+    assert "the data separate it from every other model" in text
+
+
+@pytest.mark.parametrize("status", [OK, FAILED])
+def test_a_page_of_only_failed_or_only_good_runs(made, status):
+    text = page(without(made, lambda record: record.status != status))
+    assert ('id="failures"' in text) == (status == FAILED)
+    assert ('id="plots"' in text) == (status == OK)
+    assert ("No run ended well" in text) == (status == FAILED)
+
+
+def test_a_confusion_matrix_counts_each_seed():
+    kept = [predictions(accuracy, "lenet", 0) for accuracy in (1.0, 0.5)]
+    found = classes.by_class(kept)
+    assert np.mean([accuracy for _, accuracy in found["accuracies"]]) == pytest.approx(0.75)
+    assert np.sum(found["matrix"], axis=1) == pytest.approx(1)
+    assert found["confusions"][0][:2] in {("cat", "dog"), ("dog", "ship"), ("ship", "cat")}
+    assert classes.by_class([]) is None
+
+
+def test_studies_are_shown_with_verdicts_and_pictures_that_fit(made, monkeypatch):
+    for name, size in (("small", 10), ("large", 1000)):
+        folder = made.folder.parents[1] / "studies" / name
+        (folder / "plots").mkdir(parents=True)
+        (folder / "plots" / f"{name}.png").write_bytes(b"x" * size)
+        verdict = {"claim": "a < b", "outcome": "supported", "sentence": "*a*: **supported**. So."}
+        (folder / "verdicts.json").write_text(json.dumps([verdict]))
+    monkeypatch.setattr(studies, "MOST_BYTES", 500)
+    large, small = studies.data(made)
+    assert (large["picture"], small["picture"][:22]) == ("", "data:image/png;base64,")
+    assert small["verdicts"] == [{"claim": "a < b", "outcome": "supported", "rest": "So."}]
+    assert "a &lt; b" in page(made)
+    (made.folder.parents[1] / "studies" / "small" / "verdicts.json").write_text("{")
+    assert studies.data(made)[1]["verdicts"] == []
+
+
+def test_every_script_and_style_is_in_the_page():
+    names = {path.name for path in inline.STATIC.iterdir()}
+    assert names == {f"{n}.js" for n in SCRIPTS} | {f"{n}.css" for n in STYLES}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (3.0, "3"),
+        (0.65, "0.650"),
+        (97.25, "97.2"),
+        (1918.1, "1,918"),
+        (5.05e12, "5.05 T"),
+    ],
+)
+def test_figures_are_read_by_people(value, text):
+    assert figure(value) == text
