@@ -13,7 +13,9 @@ import pandas as pd
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.records.record import OK, RunRecord
 from benchmarks.report.comparable import annotated, comparable
+from benchmarks.report.html.words import title
 from benchmarks.report.standing import Standing, evidence
+from benchmarks.report.table import is_of_masks
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Comparison:
             f"{split}_{s}" for s in ("mean_iou", "accuracy") for split in ("test", "validation")
         ]
         return next((score for score in scores if self.done[score].notna().any()), scores[-2])
+
+    def title(self, name: str) -> str:
+        """The name of a column in words; the accuracy of a segmentation is its pixel accuracy."""
+        words = title(name)
+        return words.replace("accuracy", "pixel accuracy") if is_of_masks(self.rows) else words
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from benchmarks.report.comparable import conditions
 from benchmarks.report.html.comparison import Comparison
-from benchmarks.report.html.words import title
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def _sentences(comparison: Comparison) -> list[str]:
     means = comparison.done.groupby("label")[score].mean()
     interval = stands.intervals.get(best) if stands else None
     half = f" ± {interval.half:.3f}" if interval and interval.is_known else ""
-    sentence = f"{best} has the highest {title(score)}, {means[best]:.3f}{half}"
+    sentence = f"{best} has the highest {comparison.title(score)}, {means[best]:.3f}{half}"
     if not stands or not stands.places:
         return [f"{sentence}."]
     letters = {label: set(place.split()[-1]) for label, place in stands.places.items()}

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks.records.record import OK
 from benchmarks.report.html.classes import by_class
 from benchmarks.report.html.comparison import Comparison
-from benchmarks.report.html.words import title, unit
+from benchmarks.report.html.words import unit
 
 _FIGURES = (
     *("parameters", "macs", "train_flops", "uncounted", "examples_per_sec"),
@@ -36,11 +36,11 @@ def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, An
         "half": _half(comparison, label),
         "is_trained": len(done) > 0,
         "figures": [
-            (title(name), _mean(runs[name]), unit(name))
+            (comparison.title(name), _mean(runs[name]), unit(name))
             for name in _FIGURES
             if runs[name].notna().any()
         ],
-        "scores": [title(name) for name in scores],
+        "scores": [comparison.title(name) for name in scores],
         "runs": [
             {
                 "seed": run["seed"],

@@ -15,7 +15,7 @@ from benchmarks.report.html.head import head
 from benchmarks.report.html.words import figure
 
 # Each defines one constant, which later ones may use.
-SCRIPTS = ("page", "state", "theme", "focus", "table", "charts", "labels", "plots", "models")
+SCRIPTS = ("page", "state", "theme", "focus", "table", "charts", "labels", "plots", "models", "nav")
 STYLES = ("page", "controls", "sections", "print")
 
 

@@ -10,7 +10,6 @@ from matplotlib.colors import to_hex
 
 from benchmarks.records.record import RunRecord
 from benchmarks.report.html.comparison import Comparison
-from benchmarks.report.html.words import title
 from benchmarks.report.style import GREY, LINE_COLORS
 
 # What accuracy is shown against; speeds first.
@@ -28,9 +27,9 @@ def data(comparison: Comparison) -> dict[str, Any] | None:
     if done.empty:
         return None
     return {
-        "score": {"name": comparison.score, "title": title(comparison.score)},
+        "score": {"name": comparison.score, "title": comparison.title(comparison.score)},
         "quantities": [
-            {"name": name, "title": title(name), "more_is_better": name in _RATES}
+            {"name": name, "title": comparison.title(name), "more_is_better": name in _RATES}
             for name in QUANTITIES
             if done[name].notna().any()
         ],

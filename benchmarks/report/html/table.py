@@ -11,7 +11,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from benchmarks.analysis.intervals import over_seeds
 from benchmarks.records.record import COLUMNS, OK
 from benchmarks.report.html.comparison import Comparison
-from benchmarks.report.html.words import meaning, title, unit
+from benchmarks.report.html.words import meaning, unit
 
 # The columns that stand in `table.md`; the reader chooses others.
 SHOWN = (
@@ -50,7 +50,7 @@ def columns(comparison: Comparison) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "title": title(name),
+            "title": comparison.title(name),
             "doc": meaning(name),
             "unit": unit(name),
             "digits": 3 if name in _OVER_SEEDS else None,

@@ -6,6 +6,7 @@ const plots = (() => {
   const { columns, runs } = page.data("table");
   if (!shown) return {};
   const { score, quantities, nets } = shown;
+  const LEAST_RANGE = 0.05; // of the axis of a score
 
   /** The values of a column, of the runs of a net that ended well. */
   function values(net, column) {
@@ -50,6 +51,15 @@ const plots = (() => {
     return { type: "data", ...ends, color: charts.color(net), thickness: 2, width: 0 };
   }
 
+  /** The range of the scores of nets where it is so short that it would show chance alone. */
+  function leastRange(own) {
+    const ends = own.flatMap((net) => net.interval || values(net, score.name));
+    const [low, high] = [Math.min(...ends), Math.max(...ends)];
+    if (high - low > LEAST_RANGE) return {};
+    const middle = (low + high) / 2;
+    return { range: [middle - LEAST_RANGE / 2, middle + LEAST_RANGE / 2] };
+  }
+
   function accuracy() {
     const order = shownNets().toReversed();
     const traces = order.flatMap((net) => {
@@ -77,7 +87,7 @@ const plots = (() => {
     const labels = order.map(({ label }) => label);
     const own = {
       height: 90 + 30 * order.length,
-      xaxis: { title: score.title },
+      xaxis: { title: score.title, ...leastRange(shownNets()) },
       yaxis: { title: "", type: "category", categoryarray: labels, showgrid: false },
     };
     return [traces, own];
@@ -90,12 +100,13 @@ const plots = (() => {
     return fromBest.filter(({ y }) => y > best && ((best = y), true));
   }
 
-  /** Ticks of a logarithmic axis at 1, 2 and 5 times the powers of ten. */
+  /** Ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten, more in a short range. */
   function ticks(numbers) {
     const [low, high] = [Math.min(...numbers) / 3, Math.max(...numbers) * 3].map(Math.log10);
+    const digits = high - low < 2 ? [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8] : [1, 2, 5];
     const tickvals = [];
     for (let power = Math.floor(low); power <= high; power++) {
-      tickvals.push(...[1, 2, 5].map((digit) => digit * 10 ** power));
+      tickvals.push(...digits.map((digit) => digit * 10 ** power));
     }
     return { tickvals, ticktext: tickvals.map((value) => page.text(value)) };
   }
@@ -138,7 +149,7 @@ const plots = (() => {
     const own = {
       height: HEIGHT,
       xaxis: { title: quantity.title, type: "log", ...ticks(points.map(({ x }) => x)) },
-      yaxis: { title: score.title },
+      yaxis: { title: score.title, ...leastRange(points.map(({ net }) => net)) },
     };
     return [[line, ...charts.focusedLast(traces)], own];
   }

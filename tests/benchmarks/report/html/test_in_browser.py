@@ -132,7 +132,7 @@ def test_hovering_names_a_model_and_clicking_focuses_it(page):
 
 def test_the_legend_hides_a_model_from_all_plots(page):
     choose(page, "#against=parameters")
-    assert page.get_by_label("what accuracy is shown against").input_value() == "parameters"
+    assert page.get_by_label("what it is shown against").input_value() == "parameters"
     box = page.locator("#legend").get_by_label("lenet")
     box.uncheck()
     page.wait_for_function("document.querySelector('#curves').data.every(t => t.meta !== 'lenet')")
@@ -143,6 +143,16 @@ def test_the_legend_hides_a_model_from_all_plots(page):
     assert page.evaluate("location.hash") == "#against=parameters&hidden=lenet"
     choose(page, "")
     assert box.is_checked()
+
+
+def test_a_link_to_a_section_keeps_the_other_choices(page):
+    choose(page, "#focus=lenet")
+    page.get_by_role("navigation").get_by_text("Failures").click()
+    assert page.evaluate("location.hash") == "#focus=lenet&section=failures"
+    reload(page)
+    assert page.locator("#failures h2").is_visible()
+    assert page.evaluate("scrollY") > 0
+    assert page.locator(f"{ROWS}.focused").count() == 1
 
 
 def test_a_plot_is_saved_as_svg(page):
