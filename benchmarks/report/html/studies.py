@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from benchmarks.report.html.comparison import Comparison
 
 MOST_BYTES = 1_900_000  # of all pictures together, as they stand in the page
-_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+LARGE = 300_000  # bytes of a picture from which on it is compressed
+_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
 
 
 def data(comparison: Comparison) -> list[dict[str, Any]] | None:
@@ -50,9 +55,21 @@ def _verdicts(path: Path) -> list[dict[str, str]]:
 
 def _picture(folder: Path, name: str) -> str:
     """The smaller of the picture's files, as the address of its own content; empty: none."""
-    files = [path for kind in _TYPES if (path := folder / f"{name}{kind}").exists()]
+    png = folder / f"{name}.png"
+    files = [path for path in (png.with_suffix(".svg"), png) if path.exists()]
     if not files:
         return ""
-    smallest = min(files, key=lambda path: path.stat().st_size)
-    content = b64encode(smallest.read_bytes()).decode()
-    return f"data:{_TYPES[smallest.suffix]};base64,{content}"
+    contents = {path.suffix: path.read_bytes() for path in files}
+    kind = min(contents, key=lambda suffix: len(contents[suffix]))
+    content = contents[kind]
+    if len(content) > LARGE and png in files:
+        content, kind = _compressed(contents[".png"]), ".webp"
+    return f"data:{_TYPES[kind]};base64,{b64encode(content).decode()}"
+
+
+@cache
+def _compressed(png: bytes) -> bytes:
+    """A picture as WebP, which takes a sixth of the bytes, and a tenth of a second."""
+    written = BytesIO()
+    Image.open(BytesIO(png)).convert("RGB").save(written, "WEBP", quality=80, method=0)
+    return written.getvalue()

@@ -43,6 +43,7 @@ const charts = (() => {
   function add(element, make) {
     const draw = () => {
       const [traces, own] = make();
+      element.style.height = `${own.height}px`; // for printing, where Plotly fills the element
       Plotly.react(element, traces, layout(own), { displayModeBar: false, responsive: true });
     };
     draw();
@@ -56,10 +57,12 @@ const charts = (() => {
   function redraw() {
     if (isPending) return;
     isPending = true;
-    requestAnimationFrame(() => {
-      isPending = false;
-      draws.forEach((draw) => draw());
-    });
+    requestAnimationFrame(drawAll);
+  }
+
+  function drawAll() {
+    isPending = false;
+    draws.forEach((draw) => draw());
   }
 
   /** The colour of a net, or grey while another is focused. */
@@ -82,6 +85,7 @@ const charts = (() => {
     });
   }
   theme.onChange(redraw);
+  matchMedia("print").addEventListener("change", drawAll); // at once: no frame comes before printing
 
   return { add, color, focusedLast, redraw };
 })();

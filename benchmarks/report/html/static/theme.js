@@ -3,10 +3,12 @@
 /** Dark or light: as the system says, unless the reader chose one of them. */
 const theme = (() => {
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+  const isPrinted = matchMedia("print");
   const listeners = [];
   const probe = document.body.appendChild(page.element("i", { hidden: true }));
 
   function isDark() {
+    if (isPrinted.matches) return false;
     const chosen = state.get("theme");
     return chosen ? chosen === "dark" : prefersDark.matches;
   }
@@ -36,6 +38,7 @@ const theme = (() => {
     state.set({ theme: isOfSystem ? "" : other });
   });
   prefersDark.addEventListener("change", apply);
+  isPrinted.addEventListener("change", apply);
   state.watch("theme", apply);
 
   return { color, isDark, onChange };

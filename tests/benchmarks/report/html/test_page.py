@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.records.record import FAILED, OK
 from benchmarks.report.html import classes, inline, studies
@@ -102,6 +103,15 @@ def test_studies_are_shown_with_verdicts_and_pictures_that_fit(made, monkeypatch
     assert "a &lt; b" in page(made)
     (made.folder.parents[1] / "studies" / "small" / "verdicts.json").write_text("{")
     assert studies.data(made)[1]["verdicts"] == []
+
+
+def test_a_large_picture_is_compressed(tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "name.png")
+    monkeypatch.setattr(studies, "LARGE", 1000)
+    address = studies._picture(tmp_path, "name")
+    assert address.startswith("data:image/webp;base64,")
+    assert len(address) < (tmp_path / "name.png").stat().st_size / 2
 
 
 def test_every_script_and_style_is_in_the_page():
