@@ -31,6 +31,8 @@ def _sentences(comparison: Comparison) -> list[str]:
     best, *_ = comparison.by_label
     stands, score = comparison.standing, comparison.score
     means = comparison.done.groupby("label")[score].mean()
+    if means.isna().all():
+        return []
     interval = stands.intervals.get(best) if stands else None
     half = f" ± {interval.half:.3f}" if interval and interval.is_known else ""
     sentence = f"{best} has the highest {comparison.title(score)}, {means[best]:.3f}{half}"

@@ -10,34 +10,44 @@ from matplotlib.colors import to_hex
 
 from benchmarks.records.record import RunRecord
 from benchmarks.report.html.comparison import Comparison
-from benchmarks.report.style import GREY, LINE_COLORS
+from benchmarks.report.style import LINE_COLORS
 
 # What accuracy is shown against; speeds first.
 QUANTITIES = (
     *("examples_per_sec", "inference_examples_per_sec", "train_flops", "macs", "parameters"),
     *("peak_memory_mb", "fit_seconds"),
 )
-# Of these a large value is good.
+# Of these a large value is good, and others are counted rather than measured.
 _RATES = ("examples_per_sec", "inference_examples_per_sec")
+_COUNTED = ("train_flops", "macs", "parameters")
 
 
 def data(comparison: Comparison) -> dict[str, Any] | None:
-    """Score, quantities, and of each net colour, interval and curves; None if none was trained."""
+    """Score, quantities, and colour, interval and curves of each net; None: none was evaluated."""
     done = comparison.done
-    if done.empty:
+    if done[comparison.score].isna().all():
         return None
     return {
         "score": {"name": comparison.score, "title": comparison.title(comparison.score)},
         "quantities": [
-            {"name": name, "title": comparison.title(name), "more_is_better": name in _RATES}
+            {
+                "name": name,
+                "title": comparison.title(name),
+                "more_is_better": name in _RATES,
+                "is_measured": name not in _COUNTED,
+            }
             for name in QUANTITIES
             if done[name].notna().any()
         ],
         "has_evaluations": any(record.evaluations for record in comparison.records),
+        "evaluated": comparison.title(
+            "test_accuracy" if done["test_accuracy"].notna().any() else "validation_accuracy"
+        ),
         "nets": [
             {
                 "label": label,
                 "color": color,
+                "is_marked": bool((comparison.by_label[label]["mark"] != "").any()),
                 "interval": _interval(comparison, label),
                 "curves": [_curves(comparison.by_key[key]) for key in comparison.keys(label)],
             }
@@ -46,13 +56,17 @@ def data(comparison: Comparison) -> dict[str, Any] | None:
     }
 
 
-def colors(comparison: Comparison) -> Mapping[str, str]:
-    """The colour of each net that was trained, best first; of more than can be told apart, grey."""
-    labels = [label for label in comparison.by_label if label in set(comparison.done["label"])]
+def colors(comparison: Comparison) -> Mapping[str, str | None]:
+    """The colour of each net that was trained and evaluated, best first.
+
+    Of more than can be told apart, those between have none.
+    """
+    evaluated = set(comparison.done["label"][comparison.done[comparison.score].notna()])
+    labels = [label for label in comparison.by_label if label in evaluated]
     count = min(len(labels), len(LINE_COLORS))
     spread = np.linspace(0, len(labels) - 1, count).round().astype(int)
-    found = {labels[i]: color for i, color in zip(spread, LINE_COLORS, strict=False)}
-    return {label: to_hex(found.get(label, GREY)) for label in labels}
+    found = {labels[i]: to_hex(color) for i, color in zip(spread, LINE_COLORS, strict=False)}
+    return {label: found.get(label) for label in labels}
 
 
 def _interval(comparison: Comparison, label: str) -> list[float] | None:

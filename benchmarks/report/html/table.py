@@ -91,7 +91,7 @@ def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, An
     """The row of one net: means of numbers over the runs that ended well, and distinct texts."""
     done = runs[runs["status"] == OK]
     shown = done if len(done) else runs
-    cells = [_cell(column.dropna()) for _, column in shown.items()]
+    cells = [_cell((runs if name == "status" else shown)[name].dropna()) for name in runs]
     half = {
         name: over_seeds(done[name].dropna()).half
         for name in _OVER_SEEDS
@@ -100,8 +100,8 @@ def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, An
     stands = comparison.standing
     if stands and label in stands.intervals and stands.intervals[label].is_known:
         half[comparison.score] = stands.intervals[label].half
-    statuses = ", ".join(runs["status"].unique())
-    return {"label": label, "status": statuses, "cells": cells, "half": half}
+    status = OK if len(done) else runs["status"].iloc[0]
+    return {"label": label, "status": status, "cells": cells, "half": half}
 
 
 def _cell(values: pd.Series) -> float | str | None:

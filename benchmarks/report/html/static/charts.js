@@ -65,9 +65,11 @@ const charts = (() => {
     draws.forEach((draw) => draw());
   }
 
-  /** The colour of a net, or grey while another is focused. */
+  /** The colour of a net; grey where it has none, and while another is focused. */
   function color(net) {
-    return focus.isFaded(net.label) ? theme.color("--faded") : net.color;
+    if (focus.isFaded(net.label)) return theme.color("--faded");
+    if (net.color) return theme.visible(net.color);
+    return theme.color(net.label === state.get("focus") ? "--ink" : "--grey");
   }
 
   /** Traces with those of the focused net last, so that they lie on top. */

@@ -66,7 +66,7 @@ const plots = (() => {
       const own = values(net, score.name);
       const dots = {
         x: own,
-        y: own.map(() => net.label),
+        y: own.map(() => escaped(net.label)),
         text: net.curves.map(({ seed }) => `${escaped(net.label)}, seed ${seed}`),
         hovertemplate: "%{text}: %{x:.4f}<extra></extra>",
         mode: "markers",
@@ -75,7 +75,7 @@ const plots = (() => {
       };
       const point = {
         x: [mean(own)],
-        y: [net.label],
+        y: [escaped(net.label)],
         error_x: errorBar(net, mean(own)),
         hovertemplate: `${inWords(net)}<extra></extra>`,
         mode: "markers",
@@ -84,11 +84,11 @@ const plots = (() => {
       };
       return own.length > 1 ? [dots, point] : [point];
     });
-    const labels = order.map(({ label }) => label);
+    const categories = order.map(({ label }) => escaped(label));
     const own = {
       height: 90 + 30 * order.length,
       xaxis: { title: score.title, ...leastRange(shownNets()) },
-      yaxis: { title: "", type: "category", categoryarray: labels, showgrid: false },
+      yaxis: { title: "", type: "category", categoryarray: categories, showgrid: false },
     };
     return [traces, own];
   }
@@ -122,7 +122,11 @@ const plots = (() => {
         x: mean(values(net, quantity.name)),
         y: mean(values(net, score.name)),
       }));
-    const best = front(points, quantity.more_is_better);
+    const isMarked = ({ net }) => quantity.is_measured && net.is_marked;
+    const best = front(
+      points.filter((point) => !isMarked(point)),
+      quantity.more_is_better,
+    );
     const line = {
       x: best.map(({ x }) => x),
       y: best.map(({ y }) => y),
@@ -141,7 +145,11 @@ const plots = (() => {
       textposition: positions.get(point),
       textfont: { color: theme.color(focus.isFaded(point.net.label) ? "--muted" : "--ink") },
       mode: "markers+text",
-      marker: { color: charts.color(point.net), size: 12 },
+      marker: {
+        color: charts.color(point.net),
+        size: 12,
+        symbol: isMarked(point) ? "circle-open" : "circle",
+      },
       hovertemplate: `${inWords(point.net)}<br>${quantity.title} ${page.text(point.x)}<extra></extra>`,
       meta: point.net.label,
       cliponaxis: false,
@@ -175,25 +183,26 @@ const plots = (() => {
     const own = {
       height: 420,
       xaxis: select.value === "seconds" ? { title: "seconds of training", type: "log" } : EPOCHS,
-      yaxis: { title: select.selectedOptions[0].text.split(",")[0] },
+      yaxis: { title: select.selectedOptions[0].text.split(" by ")[0] },
     };
     return [charts.focusedLast(traces), own];
   }
 
   /** The mean over the seeds, and below it each seed. */
   function curvesOf(net, xOf, yOf) {
-    const longest = net.curves.map(xOf).toSorted((a, b) => b.length - a.length)[0] || [];
-    const means = longest.map((x, i) => {
-      const known = net.curves.map((run) => yOf(run)[i]).filter((y) => Number.isFinite(y));
-      return known.length > 0 ? mean(known) : null;
-    });
+    const points = Math.max(...net.curves.map((run) => xOf(run).length));
+    const means = (of) =>
+      Array.from({ length: points }, (_, i) => {
+        const known = net.curves.map((run) => of(run)[i]).filter(Number.isFinite);
+        return known.length > 0 ? mean(known) : null;
+      });
     const line = { mode: "lines", meta: net.label };
     const color = charts.color(net);
     const bold = {
       ...line,
-      x: longest,
-      y: means,
-      mode: longest.length > 30 ? "lines" : "lines+markers",
+      x: means(xOf),
+      y: means(yOf),
+      mode: points > 30 ? "lines" : "lines+markers",
       line: { color, width: 2.5 },
       marker: { color, size: 5 },
       hovertemplate: `<b>${escaped(net.label)}</b> %{y:.4f}<extra></extra>`,
@@ -216,7 +225,11 @@ const plots = (() => {
     const boxes = nets.map((net) => {
       const box = page.element("input", { type: "checkbox", value: net.label });
       const swatch = page.element("i", {});
-      swatch.style.setProperty("--color", net.color);
+      const paint = () => {
+        if (net.color) swatch.style.setProperty("--color", theme.visible(net.color));
+      };
+      paint();
+      theme.onChange(paint);
       legend.append(page.element("label", {}, box, swatch, net.label));
       return box;
     });

@@ -4,6 +4,7 @@
 const theme = (() => {
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const isPrinted = matchMedia("print");
+  const LIGHTER = 0.3; // the part of the way to white
   const listeners = [];
   const probe = document.body.appendChild(page.element("i", { hidden: true }));
 
@@ -32,6 +33,13 @@ const theme = (() => {
     return getComputedStyle(probe).color;
   }
 
+  /** A colour such as #0072b2, lighter in the dark, where dark ones do not stand out. */
+  function visible(color) {
+    if (!isDark()) return color;
+    const parts = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
+    return `rgb(${parts.map((part) => Math.round(part + LIGHTER * (255 - part))).join(", ")})`;
+  }
+
   document.getElementById("theme").addEventListener("click", () => {
     const other = isDark() ? "light" : "dark";
     const isOfSystem = (other === "dark") === prefersDark.matches;
@@ -41,5 +49,5 @@ const theme = (() => {
   isPrinted.addEventListener("change", apply);
   state.watch("theme", apply);
 
-  return { color, isDark, onChange };
+  return { color, isDark, onChange, visible };
 })();

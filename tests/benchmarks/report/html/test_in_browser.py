@@ -145,6 +145,17 @@ def test_the_legend_hides_a_model_from_all_plots(page):
     assert box.is_checked()
 
 
+def test_curves_show_seeds_and_their_mean(page):
+    lines = """() => document.getElementById("curves").data
+      .filter((trace) => trace.meta === "lenet").map((trace) => [trace.x, trace.y])"""
+    *seeds, (epochs, mean) = page.evaluate(lines)
+    assert (len(seeds), epochs) == (2, [1, 2, 3, 4])
+    choose(page, "#curve=seconds")
+    *seeds, (seconds, mean) = page.evaluate(lines)
+    assert (seconds, mean) == ([10, 20], pytest.approx([0.3525, 0.705]))
+    assert [y for _, y in seeds] == [[0.35, 0.7], [0.355, 0.71]]
+
+
 def test_a_link_to_a_section_keeps_the_other_choices(page):
     choose(page, "#focus=lenet")
     page.get_by_role("navigation").get_by_text("Failures").click()
