@@ -78,6 +78,12 @@ def over_processes(rounds: Sequence[Sequence[float]]) -> Interval:
     return Interval(medians[0], own[skipped], own[-1 - skipped], scope=ONE_PROCESS)
 
 
+def error_bars(intervals: Sequence[Interval]) -> tuple[list[float], list[float]]:
+    """The lengths of error bars below and above the estimates."""
+    below = [each.estimate - each.low for each in intervals]
+    return below, [each.high - each.estimate for each in intervals]
+
+
 def t_quantile(probability: float, degrees: float) -> float:
     """The quantile of Student's t; of the normal distribution where `degrees` is infinite."""
     return float(special.stdtrit(degrees, probability))

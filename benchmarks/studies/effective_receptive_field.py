@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
-from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Rectangle
 
 import datamodules
 import lit_models
@@ -21,16 +18,13 @@ from benchmarks.analysis.intervals import over_seeds
 from benchmarks.planning.fingerprint import imported_digest
 from benchmarks.planning.protocol import Count
 from benchmarks.report.style import look
-from benchmarks.studies.base import Column, Context, Study, Verdict, by_model
+from benchmarks.studies.base import Column, Context, Study, Verdict, by_model, fields
 from benchmarks.training.initialisation import initialise
 from datamodules.datamodule import ImageDataModule
 from lit_models.analysis.effective_receptive_field import (
     calibrate_batch_norm,
     effective_receptive_field,
 )
-
-BOX = ("first_row", "last_row", "first_column", "last_column")
-ON_DARK = {"legend.frameon": True, "legend.facecolor": "0.2", "legend.labelcolor": "white"}
 
 
 @dataclass(frozen=True)
@@ -55,22 +49,7 @@ class EffectiveReceptiveField(Study):
     columns = (
         Column("model", "name of the net"),
         Column("image_size", "height and width of the images", "px"),
-        Column("theoretical_size", "side of the theoretical field, beyond the image too", "px"),
-        Column(
-            "radius_half",
-            "radius of the circle about its centre that holds half of the absolute gradient",
-            "px",
-            ".1f",
-            "radius, half",
-        ),
-        Column("radius_95", "the same for 95 %", "px", ".1f", "radius, 95 %"),
-        Column(
-            "area_of_half",
-            "that circle's part of the theoretical field, both within the image; 0.5 if all pixels "
-            "counted alike",
-            format=".2f",
-        ),
-        Column("gradient", "of each pixel, (H, W); its maximum is 1", format=None),
+        *fields.COLUMNS,
     )
     note = "Batch normalisation has the statistics of these images."
 
@@ -102,17 +81,9 @@ class EffectiveReceptiveField(Study):
         net = lit_models.build(model, num_classes=len(dataset.classes), **shape).to(device)
         initialise(net, settings.init, images)
         calibrate_batch_norm(net, images)
-        effective = effective_receptive_field(net, images)
         row = {
             "model": model,
-            "layer": effective.field.name,
-            "theoretical_size": effective.field.size,
-            "sees_all": effective.field.sees_all,
-            "radius_half": effective.radius(0.5),
-            "radius_95": effective.radius(0.95),
-            "area_of_half": effective.area(0.5),
-            **dict(zip(BOX, effective.box, strict=True)),
-            "gradient": (effective.weights / effective.weights.max()).numpy().astype(np.float16),
+            **fields.as_row(effective_receptive_field(net, images)),
             "data_source": dataset.source,
         }
         return pd.DataFrame([row])
@@ -129,7 +100,7 @@ class EffectiveReceptiveField(Study):
             )
         ]
 
-    @look(**{"axes.grid": False, **ON_DARK})
+    @look(**{"axes.grid": False, **fields.ON_DARK})
     def plot(self, rows: pd.DataFrame) -> Figure:
         """A panel a net, as large as its theoretical field; grey: outside the image."""
         rows = rows.sort_values("theoretical_size", kind="stable")
@@ -138,25 +109,8 @@ class EffectiveReceptiveField(Study):
         size = (3 * columns + 1, 3.3 * lines + 0.6)
         figure, panels = plt.subplots(lines, columns, figsize=size, squeeze=False)
         for axes, row in zip(panels.flat, rows.itertuples(), strict=False):
-            image = row.gradient.astype(np.float32)
-            extent = (0, image.shape[1], image.shape[0], 0)
-            picture = axes.imshow(image, norm=PowerNorm(0.5, 0, 1), cmap="magma", extent=extent)
-            corner, side = (row.first_column, row.first_row), row.theoretical_size
-            centre = (corner[0] + side / 2, corner[1] + side / 2)
-            for patch in (
-                Rectangle(corner, side, side, ls="--", color="white", label="theoretical field"),
-                Circle(centre, row.radius_half, color="C9", label="half of the gradient"),
-                Circle(centre, row.radius_95, color="C2", label="95 % of the gradient"),
-            ):
-                patch.set(fill=False, lw=2)
-                axes.add_patch(patch)
-            view = 0.54 * side
-            axes.set_xlim(centre[0] - view, centre[0] + view)
-            axes.set_ylim(centre[1] + view, centre[1] - view)
-            axes.set_facecolor("0.4")
-            axes.set_title(f"{row.model}, {side} px", loc="left")
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
+            picture = fields.draw(axes, row)
+            axes.set_title(f"{row.model}, {row.theoretical_size} px", loc="left")
         for axes in panels.flat[len(rows) :]:
             axes.set_axis_off()
         figure.legend(handles=panels[0, 0].patches, loc="outside lower left", ncols=3)

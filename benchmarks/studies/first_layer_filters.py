@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from benchmarks.analysis.intervals import error_bars
 from benchmarks.records.record import OK
 from benchmarks.report.style import look
 from benchmarks.studies.base import TrainingSettings, TrainingStudy, Verdict
@@ -59,10 +60,7 @@ class FirstLayerFilters(TrainingStudy):
         accuracy.errorbar(
             means.index,
             [each.estimate for each in intervals],
-            yerr=[
-                [each.estimate - each.low for each in intervals],
-                [each.high - each.estimate for each in intervals],
-            ],
+            yerr=error_bars(intervals),
             marker="o",
             capsize=4,
         )

@@ -29,7 +29,10 @@ from benchmarks.studies.base.verdict import Verdict
 # Methods and functions of a study that show its rows and change none,
 PRESENTATION = ("caption", "plot", "plots", "table", "verdicts")
 # and packages whose code may change the rows of whoever imports it.
-MEASURING = ("benchmarks.machine", "benchmarks.measurement", "benchmarks.training", "datamodules")
+MEASURING = (
+    *("benchmarks.machine", "benchmarks.measurement", "benchmarks.training", "datamodules"),
+    "benchmarks.studies.base.fields",
+)
 
 
 @dataclass(frozen=True)

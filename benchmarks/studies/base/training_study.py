@@ -54,6 +54,7 @@ class TrainingSettings:
         vary: a field of the protocol with its values, such as `batch_size=16,64`; None: no field.
         seeds: a run of each model for each.
         keep_weights: whether runs leave their weights, for a study that reads them.
+        timed: whether the loops are timed too, some seconds a run.
     """
 
     models: tuple[str, ...]
@@ -63,6 +64,7 @@ class TrainingSettings:
     vary: str | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
     keep_weights: bool = False
+    timed: bool = True
 
 
 class TrainingStudy(Study):
@@ -105,7 +107,7 @@ class TrainingStudy(Study):
             force=context.force,
             results=context.folder,
             data_dir=context.data_dir,
-            **context.options,
+            **(context.options if settings.timed else {**context.options, "no_timing": True}),
         ).resolved()
 
     def configs(self, settings: Any, context: Context) -> dict[str, SweepConfig]:
@@ -220,7 +222,14 @@ class TrainingStudy(Study):
         return found.interval(model)
 
     def better(
-        self, rows: pd.DataFrame, claim: str, a: str, b: str, *, figure: str = "test_accuracy"
+        self,
+        rows: pd.DataFrame,
+        claim: str,
+        a: str,
+        b: str,
+        *,
+        figure: str = "test_accuracy",
+        margin: float = 0.0,
     ) -> Verdict:
         """The claim that model `a` is better than model `b`.
 
@@ -230,6 +239,7 @@ class TrainingStudy(Study):
             a, b: labels of models: the name, in a study with several sweeps or a varied field as in
                 the column `label`.
             figure: by which models are compared; one of accuracy, mean IoU or loss.
+            margin: by how much `a` may be worse than `b`, in points or nats.
 
         Raises:
             UsageError: the sweeps have different data.
@@ -240,7 +250,7 @@ class TrainingStudy(Study):
         if pair is None or by.kind not in (ACCURACY, MEAN):
             raise ValueError(f"{figure} has no difference with an interval")
         scale, unit = (100, "points") if by.is_fraction else (1, "nats")
-        bound = {"at_least": 0.0} if by.higher_is_better else {"at_most": 0.0}
+        bound = {"at_least": 0.0 - margin} if by.higher_is_better else {"at_most": margin}
         found_equal = by.is_fraction and found.verdict == claims.EQUIVALENT
         return Verdict(
             claim,
@@ -249,7 +259,7 @@ class TrainingStudy(Study):
             low=scale * pair.interval.low,
             high=scale * pair.interval.high,
             unit=unit,
-            more_seeds=found.more,
+            more_seeds=None if margin else found.more,
             note="They differ by less than a point." if found_equal else "",
             **bound,
         )

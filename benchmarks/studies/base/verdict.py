@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.analysis.intervals import Interval
+
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 
 
@@ -38,6 +40,15 @@ class Verdict:
     def exact(cls, claim: str, figure: str, effect: float, **others: Any) -> Verdict:
         """The verdict on an effect that is counted or computed: its interval is a point."""
         return cls(claim, figure, effect, effect, effect, **others)
+
+    @classmethod
+    def of(
+        cls, claim: str, figure: str, interval: Interval, *, scale: float = 1.0, **others: Any
+    ) -> Verdict:
+        """The verdict on an effect with an interval, multiplied by `scale`, 100 for points."""
+        ends = (scale * each for each in (interval.estimate, interval.low, interval.high))
+        effect, low, high = ends
+        return cls(claim, figure, effect, low, high, **others)
 
     @property
     def outcome(self) -> str:
