@@ -33,6 +33,7 @@ class _Run:
     lock: BaseFileLock
     before: RunRecord | None  # when the sweep began
     trained: RunRecord | None  # a training whose speeds alone are out of date
+    last: RunRecord | None  # the newest of the same model and seed, whatever its key
     why: str  # says why the run is not cached
 
 
@@ -53,18 +54,20 @@ def sweep(
         Interrupted: after the first signal; the message says what is kept.
         KeyboardInterrupt: after the second, likewise.
     """
-    records: list[RunRecord] = []
+    cached: list[tuple[RunSpec, RunRecord]] = []
     due: list[_Run] = []
     for spec in specs:
         trained = None if force else store.finished(spec)
         changed = _changed_timing(trained, spec, executor) if trained else ""
         if trained and not changed:
             print(f"{spec.title}: cached, {outcome(trained)}")
-            store.tidy(spec, trained)
-            records.append(trained)
+            cached.append((spec, trained))
         else:
-            why = f"timed again: {changed}" if trained else _why(store, spec, force)
-            due.append(_Run(spec, store.lock(spec), store.find(spec), trained, why))
+            last = trained or store.latest(spec)
+            why = f"timed again: {changed}" if trained else _why(spec, last, force)
+            due.append(_Run(spec, store.lock(spec), store.find(spec), trained, last, why))
+    store.tidy(*cached)
+    records = [record for _, record in cached]
     try:
         estimates = _estimates(due, store, executor)
         progress = Progress([run.spec for run in due], estimates, executor.jobs)
@@ -81,7 +84,7 @@ def _estimates(due: list[_Run], store: RecordStore, executor: Executor) -> Estim
     """What the runs will take, by the last records of the same models that are like them."""
     earlier, given = {}, {}
     for run in due:
-        last = run.trained or store.latest(run.spec)
+        last = run.last
         if last is None or last.status != OK or last.made_in != identity(store.root):
             continue
         resources = last.resources
@@ -110,9 +113,8 @@ def _changed_timing(trained: RunRecord, spec: RunSpec, executor: Executor) -> st
     return difference({name: trained.speed.inputs.get(name) for name in now}, now)
 
 
-def _why(store: RecordStore, spec: RunSpec, force: bool) -> str:
+def _why(spec: RunSpec, last: RunRecord | None, force: bool) -> str:
     """Why a run is done again; empty for one that was never done."""
-    last = store.latest(spec)
     if last is None:
         return ""
     if force:

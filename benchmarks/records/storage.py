@@ -122,9 +122,9 @@ def _put(path: Path, content: bytes) -> None:
         raise OSError(str(error)) from error
 
 
-def scratch(path: Path) -> Iterator[Path]:
-    """Partial files that killed writers of this file left behind."""
-    return path.parent.glob(f"{path.name}.*.part")
+def scratch(folder: Path) -> list[Path]:
+    """Partial files that killed writers left in a folder; each begins with the name of its file."""
+    return [*folder.glob("*.part")]
 
 
 def quarantine(path: Path, why: object) -> None:

@@ -5,6 +5,7 @@ import sys
 import uuid
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,20 +71,27 @@ class RecordStore:
         content = record.to_dict()
         content["checksum"] = digest(content)
         write_atomic(self.path(spec), json.dumps(content, indent=1) + "\n")
-        self.tidy(spec, record)
+        self.tidy((spec, record))
         return record
 
-    def tidy(self, spec: "RunSpec", record: RunRecord) -> None:
-        """Remove what a run with this record no longer needs, also after its writer was killed."""
-        path, checkpoint = self.path(spec), self.checkpoint(spec)
-        predictions = predictions_path(self.root / spec.folder, run_name(spec))
-        files = (path, checkpoint, predictions, weights_path(path))
-        unneeded = [part for file in files for part in scratch(file)]
-        if record.status in (OK, DIVERGED):
-            unneeded.append(checkpoint)
-        for file in unneeded:
-            with suppress(OSError):
-                file.unlink()
+    def tidy(self, *runs: tuple["RunSpec", RunRecord]) -> None:
+        """Remove what runs with these records no longer need, also after a writer was killed."""
+        parts = cache(scratch)  # a folder of a thousand runs is listed once
+        for spec, record in runs:
+            path, checkpoint = self.path(spec), self.checkpoint(spec)
+            predictions = predictions_path(self.root / spec.folder, run_name(spec))
+            files = (path, checkpoint, predictions, weights_path(path))
+            unneeded = [
+                part
+                for file in files
+                for part in parts(file.parent)
+                if part.name.startswith(f"{file.name}.")
+            ]
+            if record.status in (OK, DIVERGED):
+                unneeded.append(checkpoint)
+            for file in unneeded:
+                with suppress(OSError):
+                    file.unlink()
 
     def find(self, spec: "RunSpec") -> RunRecord | None:
         """The record of this run, if it left one."""
