@@ -8,7 +8,7 @@ from benchmarks.studies.base import Context
 from benchmarks.studies.cost_growth import BASE, CostGrowth
 
 SMALL = {"model": "lenet", "rounds": 1, "image_size": "28"}
-SMALL |= {name: "1" for name in ("runs", "ranks")} | {"batch_size": "50", "train_examples": "100"}
+SMALL |= dict.fromkeys(("runs", "ranks"), "1") | {"batch_size": "50", "train_examples": "100"}
 
 
 @pytest.fixture
