@@ -241,12 +241,12 @@ def main(argv: list[str] | None = None) -> int:
     # SIGTERM interrupts as Ctrl-C does: what has finished is kept and reported.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return commands.VERBS[args.verb](args)
-    except commands.FORESEEN as error:
-        return _refuse(error)
+        return commands.carry_out(args)
     except KeyboardInterrupt as interrupt:
         print("\ninterrupted", *interrupt.args, sep="; ", file=sys.stderr)
         return INTERRUPTED
+    except commands.foreseen() as error:
+        return _refuse(error)
 
 
 def _refuse(error: Exception) -> int:

@@ -1,22 +1,30 @@
-"""The verbs: each returns its exit status, and imports only what it needs."""
+"""The verbs: each returns its exit status, and its module is imported for it alone.
 
-from benchmarks.commands.claims import claim, compare
-from benchmarks.commands.foreseen import FORESEEN
-from benchmarks.commands.models import describe, list_models
-from benchmarks.commands.studies import rebuild, study
-from benchmarks.commands.sweeps import data, predict, run
+So what only reads results does so without PyTorch.
+"""
 
-__all__ = ["FORESEEN", "VERBS"]
+from argparse import Namespace
+from importlib import import_module
+
+from benchmarks.commands.foreseen import foreseen
+
+__all__ = ["VERBS", "carry_out", "foreseen"]
 
 VERBS = {
-    "list": list_models,
-    "describe": describe,
-    "data": data,
-    "run": run,
-    "predict": predict,
-    "study": study,
-    "peers": study,
-    "claim": claim,
-    "compare": compare,
-    "report": rebuild,
+    "list": "models.list_models",
+    "describe": "models.describe",
+    "data": "sweeps.data",
+    "run": "sweeps.run",
+    "predict": "sweeps.predict",
+    "study": "studies.study",
+    "peers": "studies.study",
+    "claim": "claims.claim",
+    "compare": "claims.compare",
+    "report": "studies.rebuild",
 }
+
+
+def carry_out(args: Namespace) -> int:
+    """Carry out the verb that was read from the command line."""
+    module, _, name = VERBS[args.verb].partition(".")
+    return getattr(import_module(f"{__name__}.{module}"), name)(args)

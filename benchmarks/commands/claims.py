@@ -4,8 +4,6 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lit_models
-from benchmarks.commands.sweeps import run
 from benchmarks.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +33,8 @@ def claim(args: Namespace) -> int:
 
 def _with_runs(name: str, evidence: "Evidence") -> str:
     """The name under which a model has finished runs."""
+    import lit_models
+
     model = name if name in evidence.runs else lit_models.entry(name).name
     if model not in evidence.runs:
         known = "; ".join(evidence.runs)
@@ -51,6 +51,7 @@ def _train_claimed(args: Namespace) -> Path:
         UsageError: a run failed, after its report.
     """
     from benchmarks.cli import parse
+    from benchmarks.commands.sweeps import run
 
     given = {"models": f"{args.a},{args.b}", "results": args.results, "data-dir": args.data_dir}
     given |= {name: getattr(args, name) for name in ("dataset", "protocol", "seeds", "device")}

@@ -1,8 +1,11 @@
 """Errors that the verbs answer in one line."""
 
-import lit_models
 from benchmarks.errors import UsageError
 from datamodules import DataError
 
-# Errors that are answered in one line: the message says what was wrong and what to do.
-FORESEEN = (UsageError, lit_models.ModelError, DataError)
+
+def foreseen() -> tuple[type[Exception], ...]:
+    """Errors that are answered in one line: the message says what was wrong and what to do."""
+    from lit_models import ModelError  # imports PyTorch, so only where an error is to be answered
+
+    return UsageError, ModelError, DataError

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from benchmarks import studies
-from benchmarks.commands.foreseen import FORESEEN
+from benchmarks.commands.foreseen import foreseen
 from benchmarks.errors import UsageError
 from benchmarks.records.storage import check_writable
 
@@ -28,7 +28,7 @@ def study(args: Namespace) -> int:
             if len(names) == 1:
                 raise
             failed.append(name)
-            if isinstance(error, FORESEEN):
+            if isinstance(error, foreseen()):
                 print(f"benchmarks: study {name}: {error}", file=sys.stderr)
             else:
                 traceback.print_exc()
@@ -90,7 +90,7 @@ def _rebuild_studies(folders: list[Path]) -> int:
         try:
             check_writable(folder)
             print(f"{folder}\n\n{studies.load(folder.name).rebuild(folder)}\n")
-        except FORESEEN as error:
+        except foreseen() as error:
             print(f"benchmarks: {error}", file=sys.stderr)
             status = 2
     overview.write(folders[0].parent)

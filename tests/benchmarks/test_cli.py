@@ -26,6 +26,12 @@ def loaded(*arguments):
     return set(done.stderr.split())
 
 
+def test_results_are_reported_without_torch(make_results, tmp_path):
+    folder = make_results(tmp_path, {"lenet": [0.8, 0.9]})
+    assert not loaded("report", "--results", str(tmp_path)) & {"torch", "lightning", "torchvision"}
+    assert (folder / "table.md").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
