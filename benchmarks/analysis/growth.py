@@ -1,8 +1,11 @@
-"""How a measured quantity grows with a size: the exponent of a power law, and its interval."""
+"""How a measured quantity grows: the exponent of a power law, or a ratio, and its interval."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+
+from benchmarks.analysis.differences import difference_of_rates
 
 DRAWS = 2000
 
@@ -38,3 +41,15 @@ def exponent_interval(sizes: Sequence[float], samples: np.ndarray) -> tuple[floa
     slopes = exponent(sizes, np.median(samples[:, drawn], axis=2))
     low, high = np.quantile(slopes, (0.025, 0.975))
     return float(exponent(sizes, np.median(samples, axis=1))), float(low), float(high)
+
+
+def ratio_interval(times: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:
+    """The ratio of two medians of one process, and the ends of its 95 % interval.
+
+    The intervals of both medians are combined as independent; see `difference_of_rates`.
+
+    Args:
+        times, others: above 0, (rounds,).
+    """
+    found = difference_of_rates([times.tolist()], [others.tolist()]).interval
+    return math.exp(found.estimate), math.exp(found.low), math.exp(found.high)

@@ -11,6 +11,7 @@ from benchmarks.planning.placement import Placement
 from benchmarks.planning.plan import plan
 from benchmarks.planning.protocol import Protocol
 from benchmarks.planning.sweep_config import SweepConfig
+from benchmarks.run import train
 from benchmarks.training.training import Training, serve
 from lit_models import CLASSIFICATION
 from tests.benchmarks.results import make_results  # noqa: F401, a fixture
@@ -118,3 +119,36 @@ def accelerator(monkeypatch):
     )
     monkeypatch.setattr(accelerators, "time", SimpleNamespace(perf_counter=read_clock))
     return events
+
+
+class InThisProcess:
+    """Carries out runs where the small dataset is known to be the right one."""
+
+    jobs, timing = 1, True
+
+    def __init__(self, options):
+        self.options = options
+        self.ended = []
+
+    def start(self, spec, checkpoint, previous=None):
+        self.ended.append((spec, train(spec, self.options, previous=previous)))
+
+    def wait(self, seconds):
+        ended, self.ended = self.ended, []
+        return ended
+
+    def occupied(self):
+        return None
+
+    def stages(self):
+        return {}
+
+    def kill(self):
+        pass
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Runs are carried out in this process."""
+    monkeypatch.setattr("benchmarks.execution.local.LocalExecutor", InThisProcess)
+    monkeypatch.setattr("benchmarks.measurement.loop_timings.ROUNDS", 1)

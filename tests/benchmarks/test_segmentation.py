@@ -14,7 +14,6 @@ from benchmarks.records.parts import Cost, Scores, Speed
 from benchmarks.records.record import OK, RunRecord
 from benchmarks.records.store import RecordStore
 from benchmarks.report.rebuild import rebuild as rebuild_report
-from benchmarks.run import train
 
 CPU = Placement("cpu", strategy="single_device")
 DATASET = ("--dataset", "fashion_mnist_masks")
@@ -22,38 +21,6 @@ SMALL = (
     *("--protocol", "quick", "--protocol.image_size", "32", "--protocol.epochs", "2"),
     *("--protocol.batch_size", "16", "--protocol.train_examples", "null"),
 )
-
-
-class InThisProcess:
-    """Carries out runs where the small dataset is known to be the right one."""
-
-    jobs, timing = 1, True
-
-    def __init__(self, options):
-        self.options = options
-        self.ended = []
-
-    def start(self, spec, checkpoint, previous=None):
-        self.ended.append((spec, train(spec, self.options, previous=previous)))
-
-    def wait(self, seconds):
-        ended, self.ended = self.ended, []
-        return ended
-
-    def occupied(self):
-        return None
-
-    def stages(self):
-        return {}
-
-    def kill(self):
-        pass
-
-
-@pytest.fixture
-def in_this_process(monkeypatch):
-    monkeypatch.setattr("benchmarks.execution.local.LocalExecutor", InThisProcess)
-    monkeypatch.setattr("benchmarks.measurement.loop_timings.ROUNDS", 1)
 
 
 def run(tmp_path, data_dir, *arguments):

@@ -42,7 +42,8 @@ def replace(folder: Path, rows: pd.DataFrame, key: str, part: str | None, value:
     Args:
         folder: `<results>/studies/<study>`.
         rows: what was measured; cells may be arrays.
-        part: the column that tells what is measured separately; None: all rows are replaced.
+        part: the column that tells what is measured separately; None, or not among the columns of
+            the rows that are there: all rows are replaced.
     """
     is_array = rows.map(lambda cell: isinstance(cell, np.ndarray)).any()
     if is_array.any():
@@ -58,7 +59,7 @@ def replace(folder: Path, rows: pd.DataFrame, key: str, part: str | None, value:
     own = rows.assign(**texts, key=key)
     with lock(folder, "results"):
         known = read_rows(folder / "results.csv")
-        if part is not None and known is not None:
+        if part is not None and known is not None and part in known:
             own = pd.concat([known[known[part] != value], own], ignore_index=True)
         write_atomic(folder / "results.csv", own.to_csv(index=False))
         for path in folder.glob("arrays/*.npz"):

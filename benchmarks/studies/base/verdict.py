@@ -73,9 +73,10 @@ class Verdict:
     def sentence(self) -> str:
         """Claim, effect, interval and outcome in markdown."""
         known = not (math.isnan(self.low) or math.isnan(self.high))
-        interval = f"95 % interval {self.low:.3g} to {self.high:.3g}" if known else "no interval"
+        ends = f"{_text(self.low)} to {_text(self.high)}"
+        interval = f"95 % interval {ends}" if known else "no interval"
         interval = "exact" if self.low == self.high else interval
-        effect = f"{self.effect:.3g} {self.unit}".strip()
+        effect = f"{_text(self.effect)} {self.unit}".strip()
         text = (
             f"*{self.claim}*: **{self.outcome}**. {self.figure}: {effect} ({interval}); "
             f"the claim asks for {self._bounds()}."
@@ -84,9 +85,14 @@ class Verdict:
 
     def _bounds(self) -> str:
         if math.isinf(self.at_most):
-            return f"at least {self.at_least:.3g}"
+            return f"at least {_text(self.at_least)}"
         if math.isinf(self.at_least):
-            return f"at most {self.at_most:.3g}"
+            return f"at most {_text(self.at_most)}"
         if self.at_least == self.at_most:
-            return f"{self.at_least:.3g}"
-        return f"{self.at_least:.3g} to {self.at_most:.3g}"
+            return _text(self.at_least)
+        return f"{_text(self.at_least)} to {_text(self.at_most)}"
+
+
+def _text(value: float) -> str:
+    """A figure with three digits, a large one to the unit."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"

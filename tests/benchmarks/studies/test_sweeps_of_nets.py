@@ -1,0 +1,58 @@
+"""The studies that train nets of one plan with other convolutions, sizes or rates."""
+
+import pytest
+
+from benchmarks import studies
+from benchmarks.studies.base import Context
+
+SMALL = {"seeds": "0,1", "protocol.epochs": 1, "protocol.train_examples": 30}
+SWEEPS = {
+    "cheap_convolutions_in_nets": {
+        "models": "convstack[width=8,convolution=[standard,separable]]",
+    },
+    "kernel_size_in_nets": {
+        "models": "convstack[width=4,kernel_size=[3,5]],convstack[width=2,kernel_size=5]",
+    },
+    "dilation_rates": {
+        "models": "dilated_fcn[groups=1,rates=[[1,2,5],[2,2,4]]]",
+        "protocol.image_size": 16,
+    },
+    "resolution_and_batch": {"image_sizes": "28,32", "batch_sizes": "8,16"},
+}
+CLAIMS = {
+    "cheap_convolutions_in_nets": ["Standard convolutions are better than separable"],
+    "kernel_size_in_nets": [
+        "Kernel 5 is better than 3 at equal width",
+        "Kernel 3 is better than 5 at equal cost",
+    ],
+    "dilation_rates": ["Rates 1, 2, 5 are better than 2, 2, 4"],
+    "resolution_and_batch": [
+        "Image size 32 is better than 28",
+        "Batch size 16 is better than 8",
+    ],
+}
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_sweep_answers_the_question(small_fashion_mnist, tmp_path, name):
+    study = studies.load(name)
+    folder = tmp_path / "studies" / name
+    context = Context(folder, "cpu", small_fashion_mnist, options={"no_timing": True})
+    assert study.run(study.settings("quick", SMALL | SWEEPS[name]), context)
+    text = study.rebuild(folder)
+    verdicts = study.verdicts(study.read(folder))
+    of_speed = [each for each in verdicts if "saturate" in each.claim]  # none if 8 is fastest
+    assert [each.claim for each in verdicts if each not in of_speed] == CLAIMS[name]
+    assert all(each.low <= each.effect <= each.high for each in of_speed)
+    assert all(each.sentence in (folder / "table.md").read_text() for each in verdicts)
+    assert text
+    assert (folder / "plots" / f"{name}.png").exists()
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_both_budgets_are_sweeps_that_can_be_served(tmp_path, name):
+    study = studies.load(name)
+    context = Context(tmp_path / "studies" / name, "cpu")
+    for budget in ("quick", "full"):
+        assert study.configs(study.settings(budget, {}), context)
