@@ -33,8 +33,13 @@ CLAIMS = {
 }
 
 
+LONG = ("kernel_size_in_nets", "resolution_and_batch")
+
+
 @pytest.mark.usefixtures("in_this_process")
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in SWEEPS]
+)
 def test_a_sweep_answers_the_question(small_fashion_mnist, tmp_path, name):
     study = studies.load(name)
     folder = tmp_path / "studies" / name
