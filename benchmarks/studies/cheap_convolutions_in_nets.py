@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from benchmarks.analysis.intervals import error_bars
 from benchmarks.records.record import OK
 from benchmarks.report.style import look
 from benchmarks.studies.base import TrainingSettings, TrainingStudy, Verdict
-from benchmarks.studies.base.drawing import draw_intervals
 from lit_models.cheap_convolutions import KINDS
 
 FIGURES = {
@@ -55,7 +55,9 @@ class CheapConvolutionsInNets(TrainingStudy):
         for axes, (column, (title, unit, scale)) in zip(panels, FIGURES.items(), strict=True):
             for kind, model in models.items():
                 place = done.loc[done["label"] == model, column].mean() / unit
-                draw_intervals(axes, [place], [self.accuracy(rows, model)], label=kind, ls="")
+                own = self.accuracy(rows, model)
+                options = {"fmt": "o", "capsize": 4, "label": kind}
+                axes.errorbar([place], [own.estimate], error_bars([own]), **options)
             axes.set(xscale=scale, xlabel=title)
             if scale == "log":
                 axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

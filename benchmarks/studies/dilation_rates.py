@@ -9,11 +9,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks.analysis.intervals import over_seeds
+from benchmarks.analysis.intervals import error_bars, over_seeds
 from benchmarks.records.record import OK
 from benchmarks.report.style import look
 from benchmarks.studies.base import TrainingSettings, TrainingStudy, Verdict
-from benchmarks.studies.base.drawing import draw_intervals
 from lit_models.nets.dilated_fcn import coverage
 
 FIGURE = "test_mean_iou"
@@ -58,7 +57,8 @@ class DilationRates(TrainingStudy):
         figure, axes = plt.subplots(figsize=(9, 5))
         for place, model in enumerate(models):
             own = done.loc[done["label"] == model, FIGURE]
-            draw_intervals(axes, [place], [over_seeds(own)], color=f"C{place}")
+            mean, options = over_seeds(own), {"fmt": "o", "capsize": 4, "color": f"C{place}"}
+            axes.errorbar([place], [mean.estimate], error_bars([mean]), **options)
             axes.plot([place + 0.1] * len(own), own, "o", color=f"C{place}", ms=4, alpha=0.5)
         names = []
         for rates, groups in models.values():

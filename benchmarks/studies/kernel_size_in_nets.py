@@ -8,10 +8,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from benchmarks.analysis.intervals import error_bars
 from benchmarks.records.record import OK
 from benchmarks.report.style import look
 from benchmarks.studies.base import TrainingSettings, TrainingStudy, Verdict
-from benchmarks.studies.base.drawing import draw_intervals
 
 DEPTH, COST = "equal width", "equal cost"
 PANELS = {
@@ -69,7 +69,9 @@ class KernelSizeInNets(TrainingStudy):
         for name, models in self._by_kernel(rows).items():
             kernels = [*models]
             intervals = [self.accuracy(rows, model) for model in models.values()]
-            draw_intervals(accuracy, kernels, intervals, label=name)
+            options = {"marker": "o", "capsize": 4, "label": name}
+            estimates = [each.estimate for each in intervals]
+            accuracy.errorbar(kernels, estimates, error_bars(intervals), **options)
             for axes, (column, (title, unit)) in zip(others, PANELS.items(), strict=True):
                 axes.plot(kernels, means.loc[[*models.values()], column] / unit, marker="o")
                 axes.set_title(title, loc="left")

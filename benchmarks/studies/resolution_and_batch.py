@@ -14,10 +14,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks.analysis.differences import difference_of_rates
+from benchmarks.analysis.intervals import error_bars
 from benchmarks.records.record import OK
 from benchmarks.report.style import look
 from benchmarks.studies.base import TrainingSettings, TrainingStudy, Verdict
-from benchmarks.studies.base.drawing import draw_intervals
 
 FIELDS = {"image_size": "image size (px)", "batch_size": "batch size"}
 PANELS = {"examples_per_sec": "training examples/sec", "peak_memory_mb": "peak memory (MiB)"}
@@ -84,7 +84,8 @@ class ResolutionAndBatch(TrainingStudy):
             labels = dict(sorted(zip(own[field], own["label"], strict=True)))
             values, within = [*labels], self._of(rows, field)
             intervals = [self.accuracy(within, label) for label in labels.values()]
-            draw_intervals(line[0], values, intervals)
+            estimates = [each.estimate for each in intervals]
+            line[0].errorbar(values, estimates, error_bars(intervals), marker="o", capsize=4)
             line[0].set_title("test accuracy; bar: 95 % interval", loc="left")
             for axes, (column, title) in zip(line[1:], PANELS.items(), strict=True):
                 axes.plot(values, own.groupby(field)[column].median(), "o-", color="C2")
