@@ -66,17 +66,9 @@ def _write(
         write_atomic(folder / "evaluations.csv", evaluations.to_csv(index=False))
     write_atomic(folder / "table.md", markdown + "\n")
     current = table.comparable(rows)
-    current = current[current["status"] == OK]
-    if not current.empty:
-        intervals = stands.intervals if stands else None
-        save(plots.accuracy(current, intervals), folder / "plots" / "accuracy.png")
-        save(plots.accuracy_against_speed(current), folder / "plots" / "speed.png")
-        if current["varied"].notna().any():
-            save(plots.knob(current), folder / "plots" / "vary.png")
-        save(plots.training_curves(current, curves), folder / "plots" / "curves.png")
-        if evaluations["key"].isin(current["key"]).any():
-            on_the_way = plots.accuracy_on_the_way(current, evaluations)
-            save(on_the_way, folder / "plots" / "on_the_way.png")
+    if (current["status"] == OK).any():
+        for name, figure in plots.figures(current, curves, evaluations, stands):
+            save(figure, folder / "plots" / f"{name}.png")
     write_atomic(folder / "report.html", _page(folder, rows, records, stands))
 
 

@@ -171,7 +171,7 @@ def test_plots_say_what_they_show(write, tmp_path):
     rebuild_report(folder)
     rows, curves = (pd.read_csv(folder / f"{name}.csv") for name in ("results", "curves"))
     accuracy = plots.accuracy(rows)
-    assert [label.get_text() for label in accuracy.axes[0].get_yticklabels()] == ["fcn", "unet"]
+    assert [label.get_text() for label in accuracy.axes[0].get_yticklabels()] == ["unet", "fcn"]
     assert accuracy.axes[0].get_xlabel() == "pixel accuracy, mean IoU"
-    assert plots.accuracy_against_speed(rows).axes[0].get_ylabel() == "test mean IoU"
+    assert plots.accuracy_against(rows).axes[0].get_ylabel() == "test mean IoU"
     assert plots.training_curves(rows, curves).axes[1].get_ylabel() == "train pixel accuracy"

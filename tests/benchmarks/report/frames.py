@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.records.record import COLUMNS, OK
@@ -79,3 +80,44 @@ def varied(field, values, **others):
         for seed in (0, 1)
     ]
     return pd.DataFrame(runs, columns=COLUMNS)
+
+
+def crowd(nets, seeds=1, **columns):
+    """Nets of which the later are better, and slower but for the first."""
+    rows = pd.concat([frame().iloc[:1]] * nets * seeds, ignore_index=True)
+    number, seed = np.divmod(np.arange(len(rows)), seeds)
+    shares = 0.5 + 0.4 * (1 + number) / nets + 0.002 * seed
+    found = rows.assign(
+        model=[f"net{each:02}" for each in number],
+        key=[f"{each}-{s}" for each, s in zip(number, seed, strict=True)],
+        seed=seed,
+        train_accuracy=shares + 0.01,
+        test_accuracy=shares,
+        examples_per_sec=np.where(number == 0, 1.0, 10.0 * (nets - number)),
+        macs=1e6 * (1 + number),
+        parameters=1e6 * (1 + number) ** 2,
+        fit_seconds=10.0 * (1 + number),
+        train_flops=1e12 * (1 + number),
+        epochs=3,
+    )
+    return found.assign(**columns)
+
+
+def curves_of(rows, epochs=3):
+    steps = [
+        rows.assign(epoch=epoch, loss=3 / epoch, train_accuracy=rows["train_accuracy"] * epoch / 3)
+        for epoch in range(1, epochs + 1)
+    ]
+    return pd.concat(steps)[["task", "seed", "epoch", "loss", "train_accuracy", "key"]]
+
+
+def evaluations_of(rows):
+    steps = [
+        rows.assign(
+            epoch=epoch,
+            seconds=rows["fit_seconds"] * epoch / 3,
+            accuracy=rows["test_accuracy"] * epoch / 3,
+        )
+        for epoch in (1, 2, 3)
+    ]
+    return pd.concat(steps)[["task", "seed", "epoch", "seconds", "accuracy", "key"]]

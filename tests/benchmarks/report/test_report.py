@@ -66,8 +66,9 @@ def test_everything_is_written(make_spec, tmp_path):
     assert sorted(rows["model"]) == ["googlenet", "lenet", "lenet", "resnet18"]
     assert len(pd.read_csv(folder / "curves.csv")) == 3
     assert list(pd.read_csv(folder / "evaluations.csv")["model"]) == ["lenet", "resnet18"]
-    for name in ("accuracy", "speed", "curves", "on_the_way"):
+    for name in ("accuracy", "speed", "macs", "parameters", "cost", "curves"):
         assert (folder / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (folder / "plots" / f"{name}.svg").read_text()
 
 
 def test_a_failed_run_is_shown_with_its_reason():
@@ -130,7 +131,7 @@ def test_rows_of_other_conditions_are_marked_and_not_compared(other, words):
     assert rows["resnet18"]["relative speed"] == "0.123"
     assert f"¹: measured with {words}." in markdown
     assert "commit: abc;" in markdown
-    speed = plots.accuracy_against_speed(table.comparable(frame(other))).axes[0]
+    speed = plots.accuracy_against(table.comparable(frame(other))).axes[0]
     assert "googlenet ¹" in {text.get_text() for text in speed.texts}
     # A speed-up would compare them too.
     two = {"model": "resnet18", "devices": 2} | other

@@ -39,8 +39,10 @@ def test_a_table_shows_places_and_intervals_over_seeds_and_images(make_results, 
         assert half > over_seeds_alone
     assert "over seeds and test images together" in markdown
     assert "Minimal detectable difference" in markdown
-    figure = plots.accuracy(frames.frame(records), stands.intervals)
-    assert "95 % interval" in {text.get_text() for text in figure.legends[0].get_texts()}
+    figure = plots.accuracy(frames.frame(records), stands)
+    assert "95 % over seeds and test images" in {
+        text.get_text() for text in figure.legends[0].get_texts()
+    }
 
 
 def test_rows_without_predictions_say_so(make_results, tmp_path):

@@ -1,0 +1,43 @@
+"""Plots of a comparison, each drawn from a frame with the columns of `results.csv`."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmarks.records.record import OK
+from benchmarks.report.plots.accuracy import accuracy
+from benchmarks.report.plots.cost import COSTS, cost_to_accuracy
+from benchmarks.report.plots.curves import training_curves
+from benchmarks.report.plots.knob import knob
+from benchmarks.report.plots.trade_off import accuracy_against
+from benchmarks.report.standing import Standing
+
+__all__ = ["accuracy", "accuracy_against", "cost_to_accuracy", "figures", "knob", "training_curves"]
+
+# By name of the file, the column that accuracy is drawn against.
+AGAINST = {"speed": "examples_per_sec", "macs": "macs", "parameters": "parameters"}
+
+
+def figures(
+    rows: pd.DataFrame, curves: pd.DataFrame, evaluations: pd.DataFrame, standing: Standing | None
+) -> Iterator[tuple[str, Figure]]:
+    """The plots of a comparison by name, one at a time; none of what was not measured.
+
+    Args:
+        rows: the runs of its table; at least one ended well.
+        curves: epochs of these and of other runs, with the columns of `curves.csv`.
+        evaluations: the same, with the columns of `evaluations.csv`.
+        standing: intervals and places, where accuracies count images.
+    """
+    measured = rows[rows["status"] == OK].notna().any()
+    yield "accuracy", accuracy(rows, standing)
+    for name, column in AGAINST.items():
+        if measured[column]:
+            yield name, accuracy_against(rows, column, standing)
+    if measured[list(COSTS)].any():
+        yield "cost", cost_to_accuracy(rows, evaluations, standing)
+    if curves["key"].isin(rows["key"]).any():
+        yield "curves", training_curves(rows, curves)
+    if rows["varied"].notna().any():
+        yield "vary", knob(rows)
