@@ -35,22 +35,24 @@ const charts = (() => {
   }
 
   /**
-   * Draws a chart, now and at every redraw.
+   * Draws a chart in the next frame, and at every redraw.
    *
-   * make() returns [traces, layout]; the meta of a trace, or the customdata of a point, is the label
-   * of its net.
+   * make() returns [traces, layout]; the meta of a trace is the label of its net.
    */
   function add(element, make) {
     const draw = () => {
       const [traces, own] = make();
       element.style.height = `${own.height}px`; // for printing, where Plotly fills the element
+      const isNew = !element.classList.contains("js-plotly-plot");
       Plotly.react(element, traces, layout(own), { displayModeBar: false, responsive: true });
+      if (isNew) element.on("plotly_click", toggle);
     };
-    draw();
-    element.on("plotly_click", ({ points: [point] }) => {
-      focus.toggle(point.customdata ?? point.data.meta);
-    });
     draws.push(draw);
+    redraw();
+  }
+
+  function toggle({ points: [point] }) {
+    focus.toggle(point.data.meta);
   }
 
   /** Draws all charts again, once for all that has changed until the next frame. */

@@ -2,12 +2,14 @@
 
 /** The part of each net: opened by focus, its curves drawn when they are first seen. */
 const models = (() => {
+  const drawn = new Set();
   const parts = [...document.querySelectorAll("details.model")];
 
   function draw(part) {
     const element = part.querySelector(".curves-of-net");
     const net = (plots.nets || []).find(({ label }) => label === part.dataset.label);
-    if (!element || !net || element.classList.contains("js-plotly-plot")) return;
+    if (!element || !net || drawn.has(element)) return;
+    drawn.add(element);
     charts.add(element, () => {
       const panels = ["loss", "train_accuracy"].map((name, i) => {
         const traces = plots.curvesOf(net, ...plots.CURVES[name]);

@@ -25,8 +25,10 @@ const nav = (() => {
   );
   sections.forEach((section) => observer.observe(section));
 
-  // At the end of loading, when the sections above have their heights.
-  document.getElementById(state.get("section"))?.scrollIntoView({ behavior: "instant" });
+  // In the next frame, when the charts above are drawn.
+  requestAnimationFrame(() => {
+    document.getElementById(state.get("section"))?.scrollIntoView({ behavior: "instant" });
+  });
 
   return { sections };
 })();
