@@ -108,7 +108,8 @@ const plots = (() => {
     for (let power = Math.floor(low); power <= high; power++) {
       tickvals.push(...digits.map((digit) => digit * 10 ** power));
     }
-    return { tickvals, ticktext: tickvals.map((value) => page.text(value)) };
+    const ticktext = tickvals.map((value) => page.text(value).replace(/\.0+(?= )/, ""));
+    return { tickvals, ticktext };
   }
 
   const HEIGHT = 460; // of the plot of accuracy against a quantity
