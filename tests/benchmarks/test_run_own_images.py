@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks import cli, trained
 from benchmarks.run import train
-from tests.benchmarks.test_segmentation import InThisProcess
+from tests.benchmarks.conftest import InThisProcess
 
 RUN = ("run", "--models", "lenet", "--protocol", "quick", "--device", "cpu")
 

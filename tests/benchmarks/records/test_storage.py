@@ -16,7 +16,7 @@ from benchmarks.records.record import RunRecord
 from benchmarks.records.store import RecordStore
 from benchmarks.training.checkpoint_file import CheckpointFile
 from lit_models.classifier import LitClassifier
-from tests.benchmarks.test_segmentation import InThisProcess
+from tests.benchmarks.conftest import InThisProcess
 from tests.runs import numbers, train
 
 RUN = (
