@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 import datamodules
 import lit_models
@@ -58,7 +59,13 @@ class CostGrowth(Study):
         Column("value", "of this quantity", format=","),
         Column("seconds", "of the whole sweep, without the imports of its processes", "s", ".1f"),
         Column("fit_seconds", "of the training alone, summed over runs", "s", ".1f", "training"),
-        Column("peak_memory_mb", "of a process, above that before the training", "MiB", ",.0f"),
+        Column(
+            "peak_memory_mb",
+            "of a process, above that before the training",
+            "MiB",
+            ",.0f",
+            "peak memory",
+        ),
     )
     note = "Otherwise {}. Means over the rounds, in which all sweeps take turns.".format(
         ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in BASE.items())
@@ -107,10 +114,10 @@ class CostGrowth(Study):
             seconds.plot(own["value"], own["fit_seconds"], marker="o", label="training alone")
             memory.plot(own["value"], own["peak_memory_mb"], marker="o", color="C2")
             memory.set_xlabel(quantity + UNITS.get(quantity.replace(" ", "_"), ""))
-            memory.set_xticks(own["value"], [f"{value:,}" for value in own["value"]])
+            memory.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panels[0, 0].set_ylabel("seconds")
         panels[1, 0].set_ylabel("peak memory (MiB)")
-        panels[0, 0].legend()
+        panels[0, -1].legend()
         for axes in panels.flat:
             axes.set_ylim(bottom=0)
         figure.suptitle("How the cost of a sweep grows", x=0.01, ha="left")
