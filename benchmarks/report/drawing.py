@@ -25,6 +25,7 @@ LINE_HEIGHT = 1.35  # of a text, in font sizes
 
 _ROOM = np.array([6.0, 2.0])  # around a name, in points
 _LINE = np.array([-1.0, -1.0, 1.0, 1.0])  # around a line
+_TOUCH = 0.3  # cost of what a name covers, however little; 1: of being as far away as can be
 _LEADER = 4.0  # from this distance on, a line leads from a point to its name
 
 Segment = tuple[tuple[float, float], tuple[float, float]]
@@ -211,9 +212,10 @@ def name_points(
         dot = dots[np.abs(dots[:, :2] + dots[:, 2:] - 2 * at).sum(axis=1).argmin()]
         radius = (dot[2] - dot[0]) / 2
         boxes, distances = _candidates(at, radius, size, pixel)
-        area = float(np.prod(size))
-        outside = area - _shared(boxes, frame)[:, 0]
-        costs = _shared(boxes, taken).sum(axis=1) + 10 * outside + area * distances
+        shared, area = _shared(boxes, taken), float(np.prod(size))
+        covered = shared.sum(axis=1) / area + _TOUCH * (shared > 0).sum(axis=1)
+        outside = 1 - _shared(boxes, frame)[:, 0] / area
+        costs = covered + 10 * outside + distances
         best = boxes[costs.argmin()]
         taken = np.vstack([taken, best])
         centre = (best[:2] + best[2:]) / 2
