@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from fnmatch import filter as matching
 from functools import partial
 from importlib.metadata import version
+from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
@@ -180,7 +181,7 @@ def _callable(name: str) -> Entry:
     try:
         with protected(module_name, importing=True):
             module = importlib.import_module(module_name)
-        make = getattr(module, attribute)
+        make = attrgetter(attribute)(module)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ModelError(f"model {name!r} cannot be found: {error}") from None
     if not callable(make):

@@ -18,7 +18,7 @@ from lit_models.dry_run import Forward, dry_run
 
 @dataclass(frozen=True)
 class LayerCost:
-    """Cost of a layer: a module without children, or without others than parametrisations.
+    """Cost of a layer (see `layers_of`).
 
     `calls` is how often a forward pass calls the layer. `output_shape`, of the last call, omits the
     batch; `macs` and `activations`, the number of output values, are those of all calls for one

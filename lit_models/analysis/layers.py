@@ -2,16 +2,24 @@
 
 from torch import nn
 
+_KNOWN = (nn.modules.conv._ConvNd, nn.Linear)
+
 
 def layers_of(net: nn.Module) -> dict[nn.Module, str]:
     """The names of all layers, in order of registration.
 
-    A layer is a module without children. Parametrisations, as of weight or spectral normalisation,
-    are part of the layer whose weight they compute.
+    A layer is a module without children, or a convolution or linear layer of a class of its own.
+    What these contain is part of them, such as a padding layer. So are parametrisations, as of
+    weight or spectral normalisation, part of the layer whose weight they compute.
     """
-    return {
-        module: name
-        for name, module in net.named_modules()
-        if "parametrizations" not in name.split(".")
-        and all(child == "parametrizations" for child, _ in module.named_children())
-    }
+    layers: dict[nn.Module, str] = {}
+    within = None  # what the names of the parts of the last layer begin with
+    for name, module in net.named_modules():
+        is_part = within is not None and name.startswith(within)
+        if is_part or "parametrizations" in name.split("."):
+            continue
+        children = [child for child, _ in module.named_children()]
+        if isinstance(module, _KNOWN) or all(child == "parametrizations" for child in children):
+            layers[module] = name
+            within = f"{name}." if name else ""
+    return layers

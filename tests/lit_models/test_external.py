@@ -21,6 +21,12 @@ def small(in_channels, num_classes):
                          nn.Linear(4, num_classes))
 
 
+class Maker:
+    @classmethod
+    def tiny(cls, num_classes):
+        return small(3, num_classes)
+
+
 def for_color(num_classes):
     return small(3, num_classes)
 
@@ -140,6 +146,11 @@ def test_a_callable_gets_the_arguments_it_accepts():
 def test_arguments_a_library_refuses_are_left_out():
     """Torchvision passes its keyword arguments on to a class without `in_channels`."""
     lit_models.check("torchvision.models:resnet18", in_channels=3, num_classes=7, image_size=32)
+
+
+@pytest.mark.usefixtures("users_nets")
+def test_a_class_may_hold_the_callable():
+    lit_models.check("users_nets:Maker.tiny", in_channels=3, num_classes=7, image_size=32)
 
 
 @pytest.mark.usefixtures("users_nets")

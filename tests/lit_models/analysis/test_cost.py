@@ -76,6 +76,27 @@ def test_a_layer_called_three_times_is_one_row():
     assert cost.macs == row.macs
 
 
+class Padded(nn.Conv2d):
+    """A convolution with a layer inside, as the ports of TensorFlow's nets have it."""
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.pad = nn.ZeroPad2d(1)
+
+    def forward(self, x):
+        return super().forward(self.pad(x))
+
+
+def test_a_convolution_that_holds_a_padding_layer_is_one_row():
+    net = nn.Sequential(Padded(1, 4, 3), nn.ReLU())
+    cost = lit_models.cost(net, 6)
+    assert [(row.name, row.parameters, row.macs) for row in cost.layers] == [
+        ("0", 40, 4 * 9 * 36),
+        ("1", 0, 0),
+    ]
+    assert lit_models.receptive_field(net, 6).size == 3
+
+
 def test_a_weight_that_two_layers_share_counts_once():
     net = nn.Sequential(nn.Flatten(), nn.Linear(9, 9), nn.Linear(9, 9))
     net[2].weight = net[1].weight
