@@ -26,9 +26,11 @@ from benchmarks.execution.local import LocalExecutor, last_line
 from benchmarks.execution.processes import handling
 from benchmarks.machine import environment, process_settings, shell
 from benchmarks.machine.timing_lock import Holder, await_turn
+from benchmarks.planning.options import read_folder
 from benchmarks.planning.plan import RunOptions, RunSpec
 from benchmarks.records.record import FAILED, KILLED, RunRecord
 from benchmarks.training.stage import Stage
+from lit_models.pretrained import PRETRAINED
 
 RETRIES = 3  # of a run that lost its worker
 
@@ -128,7 +130,7 @@ class RayExecutor:
         return None  # the task reserves the machine it runs on
 
     def start(self, spec: RunSpec, checkpoint: Path, previous: RunRecord | None = None) -> None:
-        self._submit(_Run(spec, checkpoint.absolute(), previous))
+        self._submit(_Run(_found_anywhere(spec), checkpoint.absolute(), previous))
 
     def wait(self, seconds: float) -> list[Outcome]:
         if self._stopping:
@@ -180,6 +182,15 @@ class RayExecutor:
             return []
         reason = f"its Ray worker was lost {1 + RETRIES} times: {reason}"
         return [(run.spec, RunRecord.of(run.spec, status=KILLED, error=reason))]
+
+
+def _found_anywhere(spec: RunSpec) -> RunSpec:
+    """The run, whose weights are found from any working folder; its key is the same."""
+    weights = spec.protocol.weights
+    if not weights or weights == PRETRAINED or "://" in weights:
+        return spec
+    path = str(read_folder(weights).absolute())
+    return replace(spec, protocol=replace(spec.protocol, weights=path))
 
 
 def _record(task: ray.ObjectRef) -> RunRecord | None:

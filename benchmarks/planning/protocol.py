@@ -156,8 +156,14 @@ class Protocol:
             raise UsageError(f"--vary {_in_one_line(error)}") from None
 
     def title(self, name: str, overrides: Mapping[str, str]) -> str:
-        """The protocol's name with its overridden fields, as it names a folder of results."""
-        fields = [f"+{known}={getattr(self, known)}" for known in overrides]
+        """The protocol's name with its overridden fields, as it names a folder of results.
+
+        Of a path of weights it has the last part alone.
+        """
+        values = {known: getattr(self, known) for known in overrides}
+        if values.get("weights"):
+            values["weights"] = Path(values["weights"]).name
+        fields = [f"+{known}={value}" for known, value in values.items()]
         title = re.sub(r"[^\w.=+-]+", "-", Path(name).stem + "".join(fields))
         # A file system limits the length of a name, and no two protocols may share a folder.
         return (

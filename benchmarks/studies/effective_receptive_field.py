@@ -15,11 +15,14 @@ from matplotlib.figure import Figure
 import datamodules
 import lit_models
 from benchmarks.analysis.intervals import over_seeds
+from benchmarks.errors import UsageError
 from benchmarks.planning.fingerprint import imported_digest
 from benchmarks.planning.protocol import Count
+from benchmarks.planning.sweep_config import check_dataset
 from benchmarks.report.style import look
 from benchmarks.studies.base import Column, Context, Study, Verdict, by_model, fields
 from benchmarks.training.initialisation import initialise
+from datamodules import DatasetRequest, ImageDataset
 from datamodules.datamodule import ImageDataModule
 from lit_models.analysis.effective_receptive_field import (
     calibrate_batch_norm,
@@ -55,18 +58,19 @@ class EffectiveReceptiveField(Study):
 
     def parts(self, settings: Settings) -> dict[str, Settings]:
         """A part for each net."""
-        return by_model(settings, datamodules.TASKS[settings.dataset])
+        check_dataset(settings.dataset)
+        return by_model(settings, datamodules.task(settings.dataset))
 
     def inputs(self, settings: Settings, context: Context) -> list[object]:
         """The data, and the code of the net."""
         nets = [lit_models.entry(name).module for name in settings.models]
-        dataset = datamodules.load(settings.dataset, context.data_dir)
+        dataset = _load(settings, context)
         return [dataset.digest, imported_digest(nets)]
 
     def measure(self, settings: Settings, context: Context) -> pd.DataFrame:
         """One row: the field of one net, and the gradient in half precision."""
         (model,), device = settings.models, torch.device(context.device)
-        dataset = datamodules.load(settings.dataset, context.data_dir)
+        dataset = _load(settings, context)
         size = settings.image_size
         data = ImageDataModule(
             dataset,
@@ -116,3 +120,16 @@ class EffectiveReceptiveField(Study):
         figure.legend(handles=panels[0, 0].patches, loc="outside lower left", ncols=3)
         figure.colorbar(picture, ax=panels, label="gradient, its maximum = 1", shrink=0.8)
         return figure
+
+
+def _load(settings: Settings, context: Context) -> ImageDataset:
+    """The dataset; images of one's own are decoded at the size that the nets take.
+
+    Raises:
+        UsageError: it has fewer training images than asked for.
+    """
+    request = DatasetRequest(settings.dataset, image_size=settings.image_size)
+    dataset = datamodules.load(request, context.data_dir)
+    if (count := len(dataset.train_labels)) < settings.images:
+        raise UsageError(f"setting images: {dataset.name} has {count:,} to train on")
+    return dataset

@@ -3,7 +3,9 @@
 import random
 
 import pytest
+import torch
 
+import lit_models
 from benchmarks.errors import UsageError
 from benchmarks.execution.sweep import sweep
 from benchmarks.planning.plan import RunOptions
@@ -65,6 +67,17 @@ def test_a_cluster_that_is_not_there_is_refused_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(UsageError, match="no Ray cluster at RAY_ADDRESS=127.0.0.1:1: .* refused"):
         RayExecutor(RunOptions(tmp_path), "cpu")
+
+
+def test_weights_are_found_from_any_working_folder(make_spec, tmp_path, monkeypatch):
+    net = lit_models.build("lenet", in_channels=3, image_size=32)
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    monkeypatch.chdir(tmp_path)
+    spec = make_spec(weights="net.pt")
+    sent = ray_executor._found_anywhere(spec)
+    assert sent.protocol.weights == str(tmp_path / "net.pt")
+    assert sent.key == spec.key
+    assert ray_executor._found_anywhere(make_spec()) == make_spec()
 
 
 def test_a_node_with_other_versions_trains_nothing(make_spec, tmp_path):

@@ -241,3 +241,8 @@ def test_more_examples_than_there_are():
     own.check_examples(101, "tiny")
     with pytest.raises(UsageError, match="tiny has 100"):
         own.check_examples(100, "tiny")
+
+
+def test_a_folder_of_results_has_no_path_in_its_name():
+    fields = {"weights": "'/some folder/net.pt'", "epochs": "1"}
+    assert load("quick", **fields).title("quick", fields) == "quick+weights=net.pt+epochs=1"

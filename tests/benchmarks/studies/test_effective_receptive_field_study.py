@@ -2,6 +2,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import cli
+from benchmarks.errors import UsageError
+from benchmarks.studies.base import Context
 from benchmarks.studies.effective_receptive_field import EffectiveReceptiveField
 
 SETTINGS = {"models": "resnet18,lenet", "dataset": "cifar10", "image_size": 64, "images": 4}
@@ -52,3 +54,20 @@ def test_report_rebuilds_table_and_plot(study):
     assert cli.main(["report", "--results", str(folder.parents[1])]) == 0
     assert (folder / "table.md").read_text() == table
     assert (folder / "plots" / "effective_receptive_field.png").exists()
+
+
+def test_images_of_ones_own(image_folder, tmp_path):
+    study, context = EffectiveReceptiveField("own"), Context(tmp_path, "cpu", tmp_path / "data")
+
+    def measure(**given):
+        given = SETTINGS | {"models": "lenet", "dataset": str(image_folder)} | given
+        ((_, settings),) = study.parts(study.settings("quick", given)).items()
+        return study.measure(settings, context)
+
+    (row,) = measure().itertuples()
+    assert row.data_source.startswith("cifar10-images (PNG, train/ and test/")
+    assert row.radius_half < row.radius_95
+    with pytest.raises(UsageError, match="cifar10-images has 80 to train on"):
+        measure(images=81)
+    with pytest.raises(UsageError, match="unknown dataset 'cifar01'; did you mean cifar10"):
+        measure(dataset="cifar01")
