@@ -50,7 +50,7 @@ def run(args: Namespace) -> int:
     check_writable(config.folder)
     dataset = datamodules.load(config.data, config.data_dir)
     if (fitted := config.fitted_to(dataset)) is not config:
-        print(f"train_examples: all {len(dataset.train_labels):,}, more are not in {dataset.name}")
+        print(f"train_examples: {dataset.name} has {len(dataset.train_labels):,}, and all are used")
         config = fitted
     for note in dataset.files.notes if dataset.files else ():
         print(f"{dataset.name}: {note}")

@@ -208,7 +208,7 @@ class SweepConfig:
         held_out = max(recipe.validation_examples for recipe in self.recipes)
         if (protocol.train_examples or 0) <= len(dataset.train_labels) - held_out:
             return self
-        return replace(self, protocol=replace(protocol, train_examples=None))
+        return replace(self, protocol=replace(protocol, train_examples=None, subset="fixed"))
 
     def fitting(self, check: Callable[[str], None]) -> "SweepConfig":
         """Check every model, and leave out those of wildcards that do not fit, with a line each.

@@ -116,16 +116,17 @@ class FromScratchOrPretrained(TrainingStudy):
         gains.axhline(0, color="0.5", lw=1)
         pairs = self._pairs(rows)
         gained = [Interval(v.effect, v.low, v.high) for v in self.verdicts(rows)]
-        lines = [(gains, "", "C2", gained)]
+        lines = [(gains, "", "C2", 1.0, gained)]
         for number, start in enumerate((PRETRAINED, SCRATCH)):
             color, own = f"C{number}", rows[rows["sweep"] == start]
             accuracies.scatter(own["varied_value"], own["test_accuracy"], 14, color, alpha=0.4)
             found = [self.accuracy(rows, pair[number]) for pair in pairs.values()]
-            lines.append((accuracies, start, color, found))
-        for axes, start, color, intervals in lines:
+            lines.append((accuracies, start, color, (0.98, 1.02)[number], found))
+        for axes, start, color, shift, intervals in lines:
             middle, *ends = np.array([(i.estimate, i.low, i.high) for i in intervals]).T
             errors = np.abs(ends - middle)
-            axes.errorbar([*pairs], middle, errors, None, "o-", c=color, capsize=4, label=start)
+            at = [shift * count for count in pairs]  # intervals stand side by side
+            axes.errorbar(at, middle, errors, None, "o-", c=color, capsize=4, label=start)
             axes.set_xscale("log")
             axes.set_xticks([*pairs], [f"{count:,.0f}" for count in pairs])
             axes.xaxis.set_minor_locator(NullLocator())

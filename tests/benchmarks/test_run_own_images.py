@@ -43,7 +43,7 @@ def test_a_net_learns_them(command, tmp_path, capsys):
     fields = ("--protocol.epochs", 8, "--protocol.batch_size", 8, "--protocol.image_size", 32)
     assert command(RUN, *fields) == 0
     output = capsys.readouterr().out
-    assert re.search("train_examples: all [34].*, more are not in my-shades", output)
+    assert re.search("train_examples: my-shades has [34].*, and all are used", output)
     (file,) = (tmp_path / "results" / "my-shades").glob("*/runs/*.json")
     record = json.loads(file.read_text())
     assert record["scores"]["test_accuracy"] > 0.9
@@ -51,6 +51,7 @@ def test_a_net_learns_them(command, tmp_path, capsys):
     assert setup["dataset"] == "my-shades"
     assert setup["data_source"].startswith("my-shades (PNG, split 80 : 20 by content, ")
     assert setup["settings"]["train_examples"] is None
+    assert setup["settings"]["subset"] == "fixed"  # nothing is drawn
     assert 0.25 < setup["mean"][0] < 0.5
     assert command(RUN, *fields) == 0
     assert "lenet (seed 0): cached" in capsys.readouterr().out
