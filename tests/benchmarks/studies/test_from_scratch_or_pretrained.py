@@ -18,11 +18,15 @@ SETTINGS = {
 }
 
 
+class Untimed(KeepsWeights):
+    timing = False
+
+
 @pytest.fixture
 def study(small_data, small_fashion_mnist, tmp_path, monkeypatch):
     """Trains on a few small images after a few garments; returns exit status and folder."""
 
-    monkeypatch.setattr("benchmarks.execution.local.LocalExecutor", KeepsWeights)
+    monkeypatch.setattr("benchmarks.execution.local.LocalExecutor", Untimed)
 
     def run(**others):
         given = [f"--set={name}={value}" for name, value in (SETTINGS | others).items()]
