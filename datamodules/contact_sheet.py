@@ -12,7 +12,7 @@ from datamodules.transforms import resize
 COLUMNS = {"train": 8, "test": 4}
 ROWS = 50  # classes that are shown at most
 SHOWN_SIZE = 64  # px, at least: smaller images are enlarged by a whole number
-MARGIN = 4
+MARGIN, LABEL_WIDTH = 4, 150
 
 
 def contact_sheet(dataset: ImageDataset, image_size: int) -> bytes:
@@ -29,12 +29,10 @@ def contact_sheet(dataset: ImageDataset, image_size: int) -> bytes:
     enlarged = -(-SHOWN_SIZE // image_size)
     step = image_size * enlarged + MARGIN
     gap = step // 2  # between training and test images
-    font = ImageFont.load_default(size=12)
-    label_width = 16 + int(max(font.getlength(label) for label, *_ in rows))
-    width = label_width + gap + step * sum(COLUMNS.values())
+    width = LABEL_WIDTH + gap + step * sum(COLUMNS.values())
     sheet = Image.new("RGB", (width, step * len(rows) + 20), "white")
-    draw = ImageDraw.Draw(sheet)
-    starts = (label_width, label_width + gap + step * COLUMNS["train"])
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=12)
+    starts = (LABEL_WIDTH, LABEL_WIDTH + gap + step * COLUMNS["train"])
     for split, left in zip(COLUMNS, starts, strict=True):
         draw.text((left, 3), split, "black", font)
     for row, (label, *parts) in enumerate(rows):
