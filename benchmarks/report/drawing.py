@@ -221,8 +221,10 @@ def name_points(
         centre = (best[:2] + best[2:]) / 2
         text.set(position=axes.transData.inverted().transform(centre), ha="center", va="center")
         nearest = np.clip(at, best[:2], best[2:])
-        if np.linalg.norm(nearest - at) > radius + _LEADER * pixel:
-            ends = axes.transData.inverted().transform([at, nearest])
+        distance = np.linalg.norm(nearest - at)
+        if distance > radius + _LEADER * pixel:
+            edge = at + (nearest - at) * radius / distance
+            ends = axes.transData.inverted().transform([edge, nearest])
             axes.plot(*ends.T, color=FAINT, lw=0.8, zorder=2.5)
 
 
