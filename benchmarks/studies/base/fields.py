@@ -61,7 +61,7 @@ def draw(axes: Axes, row: Any) -> AxesImage:
     centre = (corner[0] + side / 2, corner[1] + side / 2)
     for patch in (
         Rectangle(corner, side, side, ls="--", color="white", label="theoretical field"),
-        Circle(centre, row.radius_half, color="C5", label="half of the gradient"),
+        Circle(centre, row.radius_half, color="C9", label="half of the gradient"),
         Circle(centre, row.radius_95, color="C2", label="95 % of the gradient"),
     ):
         patch.set(fill=False, lw=2)
