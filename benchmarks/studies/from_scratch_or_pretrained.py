@@ -9,12 +9,11 @@ import json
 from dataclasses import dataclass, replace
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from benchmarks.analysis.intervals import Interval
+from benchmarks.analysis.intervals import Interval, error_bars
 from benchmarks.errors import UsageError
 from benchmarks.execution.executor import make_executor
 from benchmarks.execution.sweep import sweep
@@ -51,6 +50,7 @@ class FromScratchOrPretrained(TrainingStudy):
         protocol="quick",
         overrides={"image_size": "24", "epochs": "6"},
         vary="train_examples=500,2000",
+        timed=False,
     )
     full = replace(
         quick,
@@ -70,12 +70,11 @@ class FromScratchOrPretrained(TrainingStudy):
         }
 
     def run(self, settings: Settings, context: Context) -> bool:
-        """As in every study, but untimed, and after the training that leaves the weights.
+        """As in every study, after the training that leaves the weights.
 
         Raises:
             UsageError: that training failed, or several models are asked for.
         """
-        context = replace(context, options={**context.options, "no_timing": True})
         if settings.weights is None:
             settings = replace(settings, weights=self._pretrained(settings, context))
         return super().run(settings, context)
@@ -116,17 +115,16 @@ class FromScratchOrPretrained(TrainingStudy):
         gains.axhline(0, color="0.5", lw=1)
         pairs = self._pairs(rows)
         gained = [Interval(v.effect, v.low, v.high) for v in self.verdicts(rows)]
-        lines = [(gains, "", "C2", 1.0, gained)]
+        lines = [(gains, "", "C2", 1.0, gained)]  # shifted, so that bars stand side by side
         for number, start in enumerate((PRETRAINED, SCRATCH)):
             color, own = f"C{number}", rows[rows["sweep"] == start]
             accuracies.scatter(own["varied_value"], own["test_accuracy"], 14, color, alpha=0.4)
             found = [self.accuracy(rows, pair[number]) for pair in pairs.values()]
             lines.append((accuracies, start, color, (0.98, 1.02)[number], found))
         for axes, start, color, shift, intervals in lines:
-            middle, *ends = np.array([(i.estimate, i.low, i.high) for i in intervals]).T
-            errors = np.abs(ends - middle)
-            at = [shift * count for count in pairs]  # intervals stand side by side
-            axes.errorbar(at, middle, errors, None, "o-", c=color, capsize=4, label=start)
+            at, means = [shift * count for count in pairs], [i.estimate for i in intervals]
+            bars = error_bars(intervals)
+            axes.errorbar(at, means, bars, fmt="o-", color=color, capsize=4, label=start)
             axes.set_xscale("log")
             axes.set_xticks([*pairs], [f"{count:,.0f}" for count in pairs])
             axes.xaxis.set_minor_locator(NullLocator())
