@@ -158,11 +158,11 @@ def test_the_front_is_what_no_point_dominates(found):
 
 
 def test_of_many_points_those_on_the_front_are_named():
-    rows = crowd(45)
-    beaten = rows["model"] == "net30"
+    rows = crowd(25)
+    beaten = rows["model"] == "net20"
     rows.loc[beaten, "examples_per_sec"] = 5.0
     names = {text.get_text() for text in plots.accuracy_against(rows).axes[0].texts}
-    assert names == set(rows["model"]) - {"net00", "net30"}
+    assert names == set(rows["model"]) - {"net00", "net20"}
     plt.close("all")
 
 
@@ -244,14 +244,14 @@ def test_a_plot_of_a_varied_field_has_no_panel_for_what_was_not_measured():
 
 
 def test_values_of_many_nets_are_not_all_named():
-    rows = crowd(30).assign(varied="batch_size")
+    rows = crowd(12).assign(varied="batch_size")
     rows = pd.concat(
         [rows.assign(varied_value=value, key=rows["key"] + str(value)) for value in (16, 64)],
         ignore_index=True,
     )
     axes = plots.training_curves(rows, curves_of(rows)).axes[1]
     assert len(axes.texts) == MOST_NAMES
-    assert any("grey: 22 more" in text for text in words(plots.knob(rows)))
+    assert any("grey: 4 more" in text for text in words(plots.knob(rows)))
     plt.close("all")
 
 
