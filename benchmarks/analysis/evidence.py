@@ -113,6 +113,15 @@ class Evidence:
         return np.array([each.correct for each in kept if each is not None])
 
     @cached_property
+    def classified(self) -> Mapping[str, Sequence[Predictions]]:
+        """The predictions of the models whose runs all left some of the same labelled images."""
+        return {
+            model: [each for each in kept if each is not None]
+            for model, kept in self.predictions.items()
+            if self.correct(model) is not None
+        }
+
+    @cached_property
     def images(self) -> int | None:
         """Number of evaluated images; None: unknown, or the accuracy counts pixels."""
         record = next(iter(self.runs.values()))[0]

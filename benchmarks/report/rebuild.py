@@ -10,7 +10,7 @@ from benchmarks.records import frames, store
 from benchmarks.records.record import OK, RunRecord
 from benchmarks.records.storage import lock, reason, write_atomic
 from benchmarks.report import plots, table
-from benchmarks.report.standing import Standing, standing
+from benchmarks.report.standing import Standing, evidence, standing
 from benchmarks.report.style import save
 
 
@@ -68,6 +68,9 @@ def _write(
     current = table.comparable(rows)
     if (current["status"] == OK).any():
         for name, figure in plots.figures(current, curves, evaluations, stands):
+            save(figure, folder / "plots" / f"{name}.png")
+        kept = evidence(folder, records, rows).classified
+        for name, figure in plots.of_predictions(current, kept):
             save(figure, folder / "plots" / f"{name}.png")
     write_atomic(folder / "report.html", _page(folder, rows, records, stands))
 

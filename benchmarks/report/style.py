@@ -88,6 +88,7 @@ def save(figure: Figure, path: Path) -> None:
             image = io.BytesIO()
             figure.savefig(image, format=suffix[1:], metadata=metadata)
             images[suffix] = image.getvalue()
+            figure.set_layout_engine("none")  # of the first file; another would cost a third more
     plt.close(figure)
     for suffix, content in images.items():
         write_atomic(path.with_suffix(suffix), content)

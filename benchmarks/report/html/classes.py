@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.analysis.confusion import by_true_class, confusion_matrix
 from benchmarks.records.artifacts import Predictions
 
 MOST_CLASSES = 20  # of a matrix that can be read
@@ -22,11 +23,8 @@ def by_class(predictions: list[Predictions]) -> dict[str, Any] | None:
     if labels is None:
         return None
     count = len(labels.classes)
-    counts: np.ndarray = np.zeros((count, count), np.int64)
-    for each in predictions:
-        np.add.at(counts, (labels.true, each.predicted), 1)
-    images = counts.sum(axis=1)
-    shares = counts / np.maximum(images, 1)[:, None]
+    counts = confusion_matrix(predictions)
+    images, shares = counts.sum(axis=1), by_true_class(counts)
     wrong = shares.copy()
     np.fill_diagonal(wrong, 0)
     most = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]

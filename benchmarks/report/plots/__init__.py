@@ -1,19 +1,25 @@
 """Plots of a comparison, each drawn from a frame with the columns of `results.csv`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from benchmarks.records.artifacts import Predictions
 from benchmarks.records.record import OK
 from benchmarks.report.plots.accuracy import accuracy
+from benchmarks.report.plots.calibration import reliability
+from benchmarks.report.plots.confusion import MOST_CLASSES, confusion
 from benchmarks.report.plots.cost import COSTS, cost_to_accuracy
 from benchmarks.report.plots.curves import training_curves
 from benchmarks.report.plots.knob import knob
 from benchmarks.report.plots.trade_off import accuracy_against
 from benchmarks.report.standing import Standing
 
-__all__ = ["accuracy", "accuracy_against", "cost_to_accuracy", "figures", "knob", "training_curves"]
+__all__ = [
+    *("accuracy", "accuracy_against", "confusion", "cost_to_accuracy", "figures", "knob"),
+    *("of_predictions", "reliability", "training_curves"),
+]
 
 # By name of the file, the column that accuracy is drawn against.
 AGAINST = {"speed": "examples_per_sec", "macs": "macs", "parameters": "parameters"}
@@ -41,3 +47,20 @@ def figures(
         yield "curves", training_curves(rows, curves)
     if rows["varied"].notna().any():
         yield "vary", knob(rows)
+
+
+def of_predictions(
+    rows: pd.DataFrame, predictions: Mapping[str, Sequence[Predictions]]
+) -> Iterator[tuple[str, Figure]]:
+    """The plots of what nets make of each image, by name, one at a time.
+
+    Args:
+        rows: the runs of a table; at least one ended well.
+        predictions: of these, by label of their row; none where they are missing.
+    """
+    first = next((kept[0].labels for kept in predictions.values()), None)
+    if first is None:
+        return
+    if len(first.classes) <= MOST_CLASSES:
+        yield "confusion", confusion(rows, predictions)
+    yield "calibration", reliability(rows, predictions)

@@ -18,6 +18,7 @@ from benchmarks.report.plots.series import MOST_NAMES
 from benchmarks.report.standing import of_accuracies
 from benchmarks.report.style import FAINT, GREY, LINE_COLORS, save
 from tests.benchmarks.report.frames import crowd, curves_of, evaluations_of, varied
+from tests.benchmarks.results import CLASSES, predictions
 
 NETS = 8
 SEEDS = 3
@@ -55,6 +56,16 @@ def standing_of(rows):
     return of_accuracies(Accuracies.of(correct))
 
 
+def predictions_of(rows):
+    """Predictions with the accuracies of these runs, by model."""
+    return {
+        model: [
+            predictions(run.test_accuracy, model, run.seed) for run in runs.itertuples(index=False)
+        ]
+        for model, runs in rows.groupby("model")
+    }
+
+
 @pytest.fixture(scope="module")
 def drawn():
     """All plots of eight nets with three seeds, one at chance, and of one that failed."""
@@ -62,7 +73,7 @@ def drawn():
     failed = rows.iloc[:1].assign(model="broken", status=FAILED, test_accuracy=np.nan)
     given = pd.concat([rows, failed], ignore_index=True)
     figures = plots.figures(given, curves_of(rows), evaluations_of(rows), standing_of(rows))
-    found = dict(figures)
+    found = dict(figures) | dict(plots.of_predictions(given, predictions_of(rows)))
     for figure in found.values():
         figure.draw_without_rendering()
     yield found
@@ -70,7 +81,8 @@ def drawn():
 
 
 def test_no_text_leaves_the_figure_or_covers_another(drawn):
-    assert list(drawn) == ["accuracy", "speed", "macs", "parameters", "cost", "curves"]
+    names = ["accuracy", "speed", "macs", "parameters", "cost", "curves"]
+    assert list(drawn) == [*names, "confusion", "calibration"]
     for name, figure in drawn.items():
         # Of an annotation, without its arrow.
         boxes = {text: plt.Text.get_window_extent(text) for text in texts(figure)}
@@ -261,4 +273,29 @@ def test_what_was_not_timed_is_not_drawn():
         name for name, _ in plots.figures(rows, curves_of(rows), evaluations_of(rows[:0]), None)
     ]
     assert names == ["accuracy", "macs", "parameters", "curves"]
+    plt.close("all")
+
+
+def test_predictions_have_a_panel_for_each_of_the_best_nets():
+    rows = crowd(10, 2)
+    kept = predictions_of(rows)
+    for name, figure in plots.of_predictions(rows, kept):
+        titles = [axes.get_title().split()[0] for axes in figure.axes]
+        assert titles == [f"net{number:02}" for number in reversed(range(2, 10))], name
+        assert "the best 8 of 10 nets" in " ".join(words(figure))
+    assert not dict(plots.of_predictions(rows, {}))
+    plt.close("all")
+
+
+def test_the_panels_show_shares_of_a_true_class_and_the_error():
+    rows = crowd(1, test_accuracy=0.7)
+    kept = predictions_of(rows)
+    found = dict(plots.of_predictions(rows, kept))
+    (run,) = kept["net00"]
+    right = [100 * run.correct[run.labels.true == own].mean() for own in range(3)]
+    shares = {f"{share:.0f}" for own in right for share in (own, 100 - own)}
+    assert {"net00  0.700", *shares, *CLASSES} <= words(found["confusion"])
+    # Confidence .9, accuracy .7; .9 is kept in half precision.
+    assert any(text.startswith("ECE 0.200 ±") for text in words(found["calibration"]))
+    assert any(text.endswith("overconfident") for text in words(found["calibration"]))
     plt.close("all")
