@@ -1,5 +1,6 @@
 """Lines of a value along epochs, costs or the values of a field, with the range of the seeds."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from benchmarks.report.plots.lineup import Lineup
 from benchmarks.report.style import GREY
 
+DASHES = ("-", "--", ":", "-.")  # of the values of a varied field, which share a net's colour
 MOST_MARKERS = 20  # on a line
 MOST_NAMES = 14  # beside an axes
 
@@ -31,14 +33,17 @@ def series(found: pd.DataFrame, x: pd.Series, y: pd.Series, step: str) -> pd.Dat
 
 def draw_series(axes: Axes, found: pd.DataFrame, nets: Lineup) -> None:
     """A line through the means of each label, and a band over the range of its seeds."""
+    drawn_of: Counter[str] = Counter()
     for _, line in found.groupby("label", sort=False):
         at = line.sort_values("x")
-        color = nets.colors[at["net"].iloc[0]]
+        net = at["net"].iloc[0]
+        color, dashes = nets.colors[net], DASHES[drawn_of[net] % len(DASHES)]
+        drawn_of[net] += 1
         is_grey = color == GREY
         marker = "o" if len(at) == 1 or (len(at) <= MOST_MARKERS and not is_grey) else ""
         width, order = (1, 1) if is_grey else (1.8, 3)
         (drawn,) = axes.plot(at["x"], at["y"], color=color, lw=width, marker=marker, ms=4.5)
-        drawn.set(zorder=order, clip_on=False)
+        drawn.set(zorder=order, clip_on=False, ls=dashes)
         if not is_grey:
             axes.fill_between(at["x"], at["low"], at["high"], color=color, alpha=0.2, lw=0)
 

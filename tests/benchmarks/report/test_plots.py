@@ -263,6 +263,8 @@ def test_values_of_many_nets_are_not_all_named():
     )
     axes = plots.training_curves(rows, curves_of(rows)).axes[1]
     assert len(axes.texts) == MOST_NAMES
+    looks = {(line.get_color(), line.get_linestyle()) for line in axes.lines}
+    assert {(color, dashes) for color in LINE_COLORS for dashes in ("-", "--")} <= looks
     assert any("grey: 4 more" in text for text in words(plots.knob(rows)))
     plt.close("all")
 
