@@ -101,8 +101,8 @@ claim: $(READY) ## say whether model A is better than B in METRIC; RUN=1 trains 
 compare: $(READY) ## say what became better or worse between the results folders A and B
 	@$(BENCH) compare $(call quote,$(A)) $(call quote,$(B)) $(ARGS)
 
-report: $(READY) ## rebuild tables and plots of RESULTS from the records
-	@$(BENCH) report --results $(call quote,$(RESULTS))
+report: $(READY) ## rebuild tables and plots of RESULTS; ARGS='--format latex' prints a table
+	@$(BENCH) report --results $(call quote,$(RESULTS)) $(ARGS)
 
 notebook: $(READY) ## run notebooks/results.ipynb; results/results.ipynb keeps its outputs
 	@mkdir -p results

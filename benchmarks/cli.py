@@ -147,7 +147,19 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
     compare = verb("compare", "say what became better or worse between two results folders")
     compare.add_argument("a", help="the older folder or URL")
     compare.add_argument("b", help="the newer one")
-    verb("report", "rebuild tables and plots from the records", "results")
+
+    report = verb("report", "rebuild tables and plots from the records", "results")
+    report.add_argument("--dataset", help="only its comparisons")
+    report.add_argument("--protocol", help="only comparisons under this protocol")
+    report.add_argument(
+        "--format", help="markdown, html, latex or csv: print the tables in it, and write nothing"
+    )
+    report.add_argument(
+        "--side-by-side",
+        nargs="+",
+        metavar="PROTOCOL",
+        help="one table of several protocols of a dataset, such as quick quick+learning_rate=0.001",
+    )
     return parser, verbs.choices
 
 

@@ -20,7 +20,9 @@ from benchmarks.machine import shell
 from benchmarks.planning.protocol import FIELDS, Protocol
 from benchmarks.records.record import COLUMNS, PARTS, RunRecord
 from benchmarks.records.store import load
+from benchmarks.report import table
 from benchmarks.report.notes import escape
+from benchmarks.report.rebuild import read
 from datamodules.sources import cifar10
 from tests.conftest import ROOT
 
@@ -37,14 +39,13 @@ COMMAND = r"(?:[A-Z_0-9]+=\S+ )*(?:make|\S*python -m benchmarks) .*"
 
 
 def measured(page):
-    """The table of a page: the chosen columns of a committed table, by default all."""
+    """The table of a page, from committed records: these columns, or those of `table.md`."""
     dataset, columns = TABLES[page]
-    text = (ROOT / "results" / "reference" / dataset / "quick" / "table.md").read_text()
-    first = text.split("\n\n")[0]
-    rows = [line.strip("|").split("|") for line in first.splitlines()]
-    names = [cell.strip() for cell in rows[0]]
-    places = [names.index(name) for name in columns or names]
-    return "\n".join(f"|{'|'.join(row[place] for place in places)}|" for row in rows)
+    comparison = read(ROOT / "results" / "reference" / dataset / "quick")
+    cells = table.cells(comparison.current, comparison.standing)
+    shown = cells[[*columns]] if columns else cells.drop(columns=[*table.REST], errors="ignore")
+    align = ["left", *["right"] * (len(shown.columns) - 1)]
+    return shown.map(escape).to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
 def columns_and_fields():
@@ -119,8 +120,8 @@ def test_every_field_of_a_record_is_listed():
 
 
 def test_results_of_a_gpu_are_named_with_their_commit(committed_results):
-    table = (committed_results / "fashion_mnist" / "standard" / "table.md").read_text()
-    commit, changed = re.search(r"commit: (\w+)(-dirty)?", table).groups()
+    text = (committed_results / "fashion_mnist" / "standard" / "table.md").read_text()
+    commit, changed = re.search(r"commit:\s(\w+)(-dirty)?", text).groups()
     for text in TEXTS.values():
         for paragraph in re.findall(r".*H100(?:.*\n)*?(?=\n|\Z)", text):
             assert commit in paragraph
@@ -219,7 +220,7 @@ def test_the_protocols_are_valid_and_every_field_is_listed(tmp_path):
 
 
 if __name__ == "__main__":
-    for page, pattern, table in generated():
+    for page, pattern, made in generated():
         text = page.read_text()
         (found,) = re.findall(pattern, text, re.M)
-        page.write_text(text.replace(found, table))
+        page.write_text(text.replace(found, made))

@@ -99,8 +99,7 @@ def _of_rates(metric: Metric, a: Sequence[RunRecord], b: Sequence[RunRecord]) ->
     first, second = ([metric.rounds(record) for record in side] for side in (a, b))
     if min(rate for process in (*first, *second) for rate in process) <= 0:
         raise UsageError(f"a {metric.words} of 0 has no ratio")
-    drifts = [record.speed.reference_drift or 0.0 for record in (*a, *b)]
-    return difference_of_rates(first, second, drift=max(drifts) if metric.loop else 0.0)
+    return difference_of_rates(first, second, drift=max(map(metric.drift, (*a, *b))))
 
 
 def _judge(pair: Difference, sign: int, margin: float, seeds: int) -> tuple[str, int | None, str]:

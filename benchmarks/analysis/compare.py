@@ -185,8 +185,7 @@ def _speeds(before: Evidence, after: Evidence) -> Iterator[tuple[str, Difference
             rounds = [
                 [metric.rounds(record) for record in side.runs[model]] for side in (after, before)
             ]
-            drift = max(record.speed.reference_drift or 0.0 for record in runs)
-            yield model, difference_of_rates(rounds[0], rounds[1], drift)
+            yield model, difference_of_rates(rounds[0], rounds[1], max(map(metric.drift, runs)))
 
 
 def _outcome(metric: Metric, pair: Difference, comparisons: int) -> str:

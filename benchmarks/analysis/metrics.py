@@ -60,9 +60,19 @@ class Metric:
         own = self.value(record)
         if own is None:
             raise ValueError(f"{record.setup.model} has no {self.words}")
-        summary = record.speed.samples.get(self.loop or "", {})
+        samples = record.speed.samples
+        summary = samples.get(self.name) or samples.get(self.loop or "", {})
         rounds = summary.get("samples") or [own]
         return [own * each / float(np.median(rounds)) for each in rounds]
+
+    def drift(self, record: RunRecord) -> float:
+        """How far the machine's speed changed during the run, for figures that it changes.
+
+        None of it is left in a ratio to the reference workload that was timed in turns.
+        """
+        if self.loop is None or self.name in record.speed.samples:
+            return 0.0
+        return record.speed.reference_drift or 0.0
 
     def text(self, value: float) -> str:
         """A value with its unit."""

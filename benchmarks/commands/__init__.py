@@ -20,7 +20,7 @@ VERBS = {
     "peers": "studies.study",
     "claim": "claims.claim",
     "compare": "claims.compare",
-    "report": "studies.rebuild",
+    "report": "reports.report",
 }
 
 

@@ -1,4 +1,4 @@
-"""Verbs about studies and results that are there: `study`, `peers` and `report`."""
+"""Verbs about studies: `study` and `peers`."""
 
 import sys
 import traceback
@@ -7,7 +7,6 @@ from pathlib import Path
 
 from benchmarks import studies
 from benchmarks.commands.foreseen import foreseen
-from benchmarks.errors import UsageError
 from benchmarks.records.storage import check_writable
 
 
@@ -63,26 +62,8 @@ def _study(name: str, args: Namespace) -> bool:
     return is_well
 
 
-def rebuild(args: Namespace) -> int:
-    from benchmarks.records.store import RecordStore
-    from benchmarks.report.rebuild import rebuild as rebuild_report
-
-    comparisons = RecordStore(args.results).folders()
-    inside = sorted((args.results / "studies").glob("[!.]*"))
-    measured = [
-        folder
-        for folder in inside
-        if (folder / "results.csv").exists() or RecordStore(folder).folders()
-    ]
-    if not comparisons and not measured:
-        raise UsageError(f"no records in {args.results}; `make bench` makes them")
-    status = _rebuild_studies(measured) if measured else 0
-    for folder in comparisons:  # whose pages show the studies
-        print(f"{folder}\n\n{rebuild_report(folder)}\n")
-    return status
-
-
-def _rebuild_studies(folders: list[Path]) -> int:
+def rebuild_studies(folders: list[Path]) -> int:
+    """Rebuild studies of one results folder; returns the exit status."""
     from benchmarks.studies.base import overview
 
     status = 0

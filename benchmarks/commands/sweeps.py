@@ -70,9 +70,9 @@ def run(args: Namespace) -> int:
             records = sweep(specs, store, executor, config.force)
     except Interrupted:
         if list((config.folder / "runs").glob("*.json")):
-            print(f"\n{rebuild_report(config.folder)}\nwritten to {config.folder}")
+            print(f"\n{rebuild_report(config.folder)}")
         raise
-    print(f"\n{rebuild_report(config.folder)}\nwritten to {config.folder}")
+    print(f"\n{rebuild_report(config.folder)}")
     is_well = args.study is None or study(args) == 0
     return 0 if is_well and all(record.status == OK for record in records) else 1
 

@@ -19,7 +19,8 @@ _INIT = {"default": "PyTorch's", "xavier": "Xavier", "lsuv": "LSUV"}
 
 
 def in_words(protocols: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """What protocols say, by subject; values that differ are separated by slashes.
+    """What protocols say, by subject; values that differ are separated by slashes, with a dash
+    for nothing to say.
 
     Args:
         protocols: the fields of each protocol by name, such as the settings of each model.
@@ -28,7 +29,11 @@ def in_words(protocols: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     for settings in protocols:
         for subject, words in _facts(_DEFAULTS | dict(settings)).items():
             found.setdefault(subject, {})[words] = None
-    return {subject: " / ".join(words) for subject, words in found.items() if any(words)}
+    return {
+        subject: " / ".join(each or "-" for each in words)
+        for subject, words in found.items()
+        if any(words)
+    }
 
 
 def _facts(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -1,54 +1,70 @@
-"""What stands under a table: failures, definitions, recipe, conditions and warnings."""
+"""What stands around a table: meanings above; failures, recipe, conditions, warnings below."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
+from benchmarks.analysis.speeds import WIDE
 from benchmarks.planning import recipe
 from benchmarks.records.parts import COMPANY
 from benchmarks.records.record import OK
 from benchmarks.report.comparable import conditions
 
-_CAPTION = """\
-Loss and train accuracy: over the last epoch's training examples, in train mode. Test or \
-validation accuracy: over all these images, in eval mode, after the last epoch. Examples/sec: \
-training examples a second of the whole training loop, without warm-up and evaluation; ±: half \
-the range of its timed rounds, from the lowest lower to the highest upper quartile. Relative \
-speed: examples/sec over that of a reference workload timed just before and after the training. \
-Loop efficiency: examples/sec over that of a bare PyTorch loop on one resident batch, timed in \
-turns. Bound by: what takes most of the loop's time, net, data or framework. Memory: the peak of \
-the training. MACs: multiply-adds of convolutions and matrix products for one image. Seconds: the \
-training from start to end. Total seconds: the run from start to end, with imports, test and \
-timing of loops."""
+# The meaning of columns, by their names in words.
+_MEANINGS = {
+    "place": "the best and the worst place that the data allow; rows that share a letter are not "
+    "separated",
+    "devices": "how many, and of which type; on a CPU, processes that divide its threads",
+    "parameters": "trainable numbers",
+    "MACs": "multiply-adds of convolutions and matrix products for one image",
+    "loss": "over the last epoch's training examples, in train mode",
+    "train accuracy": "over the same examples",
+    "test accuracy": "over all test images, in eval mode, after the last epoch",
+    "validation accuracy": "over all held-out images, in eval mode, after the last epoch",
+    "train pixel accuracy": "over the pixels of the same examples, background included",
+    "test pixel accuracy": "over all pixels of the test images, background included, in eval mode, "
+    "after the last epoch",
+    "validation pixel accuracy": "over all pixels of the held-out images, background included, "
+    "in eval mode, after the last epoch",
+    "balanced accuracy": "the mean over the classes of the accuracy on a class, since the sizes of "
+    "the classes differ by more than half",
+    "mean IoU": "the intersection over union of a class's predicted and true pixels in all "
+    "evaluated images together, averaged over the classes, background included",
+    "examples/sec": "training examples a second of the whole training loop, without warm-up and "
+    "evaluation; ±: its interval, by timed rounds and the drift of a reference workload, or over "
+    "three or more seeds",
+    "speed-up": "examples/sec over that of the same model on one device",
+    "scaling efficiency": "speed-up over devices",
+    "relative speed": "the training loop's rate over that of a reference workload, a small fixed "
+    "net; as many digits as are certain",
+    "memory (MiB)": "peak memory of the training, in MiB",
+    "seconds": "the training from start to end",
+}
 
-_OF_MASKS = """\
-Pixel accuracy: over all pixels, background included. Mean IoU: the intersection over union of a \
-class's predicted and true pixels in all evaluated images together, averaged over the classes, \
-background included."""
+_AT_CHANCE = (
+    "At chance: the accuracy's 95 % interval (Wilson) starts at or below the share of the most "
+    "frequent class."
+)
 
-_OF_DEVICES = """\
-Devices: how many, and of which type; on a CPU, processes that divide its threads. Speed-up: \
-examples/sec over that of the same model on one device. \
-Scaling efficiency: speed-up over devices."""
 
-_AT_CHANCE = """\
-At chance: the accuracy's 95 % interval (Wilson) starts at or below the share of the most frequent \
-class."""
+def legend(columns: Iterable[str], short: Callable[[str], str] = str) -> str:
+    """A list item for each column that needs one.
 
-_BALANCED = """\
-Balanced accuracy: the mean over the classes of the accuracy on the images of a class, whose \
-numbers differ by more than half."""
-
-DRIFT = 0.05  # of the reference workload; a row with more is marked
+    Args:
+        columns: names in words.
+        short: the header of a column.
+    """
+    found = {column: _MEANINGS[column] for column in columns if column in _MEANINGS}
+    return "\n".join(f"- **{short(column)}**: {text}." for column, text in found.items())
 
 
 def under(
     current: pd.DataFrame,
     settings: Mapping[str, Mapping[str, Any]],
     left_out: int,
-    of_masks: bool,
+    is_rough: bool,
 ) -> list[str]:
     """The paragraphs under a table.
 
@@ -56,26 +72,16 @@ def under(
         current: the runs in the table, as `comparable.annotated` returns them.
         settings: by key of a run, the protocol it was trained under.
         left_out: number of runs that are not in the table.
-        of_masks: whether the task is segmentation.
+        is_rough: whether a speed is marked with †.
     """
     done = current[current["status"] == OK]
     shown = done if len(done) else current
     recipes = [settings[key] for key in shown["key"] if key in settings]
-    captions = {
-        _CAPTION: True,
-        _OF_MASKS: of_masks,
-        _OF_DEVICES: current["placement"].nunique() > 1,
-        _AT_CHANCE: shown["at_chance"].any(),
-        _BALANCED: shown[[f"{split}_balanced_accuracy" for split in ("test", "validation")]]
-        .notna()
-        .any(axis=None),
-    }
     paragraphs = [
-        _failures(current),
-        " ".join(text for text, is_needed in captions.items() if is_needed),
+        _AT_CHANCE if shown["at_chance"].any() else "",
         _in_one_line(f"Protocol {values(shown['protocol'])}", recipe.in_words(recipes)),
         _in_one_line("Measured", _facts(shown)),
-        " ".join(_warnings(shown, left_out)),
+        " ".join(_warnings(shown, left_out, is_rough)),
     ]
     return [paragraph for paragraph in paragraphs if paragraph]
 
@@ -100,7 +106,8 @@ def escape(text: object) -> str:
     return re.sub(rf"([\\|`*{brackets}])", r"\\\1", text)
 
 
-def _failures(rows: pd.DataFrame) -> str:
+def failures(rows: pd.DataFrame) -> str:
+    """A list item for each run that failed, with its reason."""
     return "\n".join(
         f"- {escape(row.label)} (seed {row.seed}) {row.status}: {escape(row.error)}"
         for row in rows[rows["status"] != OK].itertuples()
@@ -127,16 +134,16 @@ def _listed(facts: pd.Series) -> str:
     return ", ".join(f"{name} {escape(value)}" for name, value in facts.items())
 
 
-def _warnings(runs: pd.DataFrame, left_out: int) -> Iterator[str]:
+def _warnings(runs: pd.DataFrame, left_out: int, is_rough: bool) -> Iterator[str]:
     yield from _of_marks(runs)
     if (shared := runs["jobs"].max()) > 1:
         yield (
             f"Up to {shared:.0f} runs shared the machine: do not compare their speeds with others."
         )
-    if (runs["reference_drift"] > DRIFT).any():
+    if is_rough:
         yield (
-            "†: a rough speed, because the reference workload became faster or slower by more than "
-            f"{100 * DRIFT:.0f} % during the training."
+            f"†: a rough speed, known to {100 * WIDE:.0f} % at best, because its rounds or the "
+            "reference workload changed that much."
         )
     if had_company(runs).any():
         yield (

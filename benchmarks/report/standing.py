@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,27 +13,37 @@ from benchmarks.analysis.accuracies import Accuracies
 from benchmarks.analysis.differences import MARGIN
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.intervals import Interval
+from benchmarks.analysis.metrics import METRICS
 from benchmarks.analysis.places import Detectable, places
 from benchmarks.analysis.published import Beside, Figure
+from benchmarks.analysis.speeds import of_runs as speed_of_runs
 from benchmarks.records.record import OK, RunRecord
 from benchmarks.report.comparable import comparable, labels
+from benchmarks.report.text import filled
+
+SPEEDS = ("examples_per_sec", "relative_speed")
 
 
 @dataclass(frozen=True)
 class Standing:
     """By label of a row: the interval of its accuracy, and its place in words.
 
-    `method` says what these mean; `published` is a table of published figures, or empty.
+    Both are empty where no accuracy counts images. `method` says what they mean; `published` is a
+    table of published figures, or empty. `speeds` has the intervals of `examples_per_sec` and of
+    `relative_speed`, by label.
     """
 
-    intervals: Mapping[str, Interval]
-    places: Mapping[str, str]
-    method: str
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    method: str = ""
     published: str = ""
+    speeds: Mapping[str, Mapping[str, Interval]] = field(
+        default_factory=lambda: {name: {} for name in SPEEDS}
+    )
 
 
 def standing(folder: Path, records: Sequence[RunRecord], rows: pd.DataFrame) -> Standing | None:
-    """Where the rows of a comparison's table stand; None where no accuracy counts images.
+    """Where the rows of a comparison's table stand; None where no run ended well.
 
     Args:
         folder: of the comparison, with the predictions.
@@ -41,12 +51,7 @@ def standing(folder: Path, records: Sequence[RunRecord], rows: pd.DataFrame) -> 
         rows: the same, with the columns of `results.csv`.
     """
     found = evidence(folder, records, rows)
-    accuracies = found.accuracies if found.runs else None
-    if accuracies is None:
-        return None
-    first = rows.iloc[0]
-    figures = published.beside(accuracies, first["dataset"], first["protocol"])
-    return replace(of_accuracies(accuracies), published=_published(figures))
+    return of_evidence(found) if found.runs else None
 
 
 def evidence(folder: Path, records: Sequence[RunRecord], rows: pd.DataFrame) -> Evidence:
@@ -67,6 +72,30 @@ def evidence(folder: Path, records: Sequence[RunRecord], rows: pd.DataFrame) -> 
     return Evidence(folder, runs)
 
 
+def of_evidence(found: Evidence, has_places: bool = True) -> Standing:
+    """Where the rows of a table stand, from their runs and predictions.
+
+    Args:
+        found: runs and predictions by label of a row.
+        has_places: whether all rows were evaluated on the same images; if not, their accuracies
+            are not compared, and have no intervals here.
+    """
+    speeds = {
+        name: {
+            label: interval
+            for label, runs in found.runs.items()
+            if (interval := speed_of_runs(METRICS[name], runs)) is not None
+        }
+        for name in SPEEDS
+    }
+    if not has_places or found.accuracies is None:
+        return Standing(speeds=speeds)
+    setup = next(iter(found.runs.values()))[0].setup
+    figures = published.beside(found.accuracies, setup.dataset, setup.protocol)
+    own = of_accuracies(found.accuracies)
+    return replace(own, speeds=speeds, published=_published(figures))
+
+
 def of_accuracies(accuracies: Accuracies) -> Standing:
     """Where nets with these accuracies stand."""
     intervals = {name: accuracies.interval(name) for name in accuracies.names}
@@ -85,7 +114,7 @@ def _method(accuracies: Accuracies, detectable: Detectable | None) -> str:
     """What ± and places mean, and what this table can tell apart."""
     has_seeds = accuracies.speaks_of_nets
     sources = "seeds and test images together" if has_seeds else "test images"
-    others = "; loss and train accuracy ±: over the seeds" if has_seeds else ""
+    others = "; train accuracy ±: over the seeds" if has_seeds else ""
     sentences = [f"Accuracy ±: half of the 95 % interval over {sources}{others}."]
     if not has_seeds:
         sentences.append("One seed each: intervals and places speak of these trainings only.")
@@ -95,8 +124,7 @@ def _method(accuracies: Accuracies, detectable: Detectable | None) -> str:
         )
     if detectable is not None:
         sentences.append(
-            "Place: from the best to the worst that the data allow; rows that share a letter are "
-            "not separated (5 % for all pairs together)."
+            "Places: the chance that any two rows are separated by chance alone is 5 %."
         )
         sentences.append(_power(detectable, accuracies.images))
     return " ".join(sentences)
@@ -132,10 +160,10 @@ def _published(figures: Sequence[Beside]) -> str:
     ]
     align = ["left", "right", "right", "right", "left", "left"]
     table = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True, colalign=align)
-    return (
-        f"**Published test accuracies**\n\n{table}\n\n"
+    return f"**Published test accuracies**\n\n{table}\n\n" + filled(
         "Range: 5 to 95 % quantile of the published trainings. Inside: within that range; of a "
-        "single published training, where one more training here would reach it in 95 of 100 cases."
+        "single published training, where one more training here would reach it in 95 of 100 "
+        "cases."
     )
 
 

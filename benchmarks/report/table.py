@@ -1,18 +1,33 @@
-"""The comparison table in markdown: one row a model and placement, with notes below."""
+"""The comparison table: its cells, and `table.md` with a legend above and notes below."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.analysis.intervals import Interval, over_seeds
+from benchmarks.analysis.speeds import is_wide
 from benchmarks.planning.variation import as_text
 from benchmarks.records.record import OK
 from benchmarks.report import notes
-from benchmarks.report.comparable import ROW, annotated, comparable
-from benchmarks.report.notes import DRIFT, escape
+from benchmarks.report.comparable import annotated, comparable
+from benchmarks.report.notes import escape
+from benchmarks.report.order import in_order
 from benchmarks.report.standing import Standing
+from benchmarks.report.text import aligned, compact, filled, measured, widths
 from datamodules.dataset import SEGMENTATION
+
+# Columns that the CSV file has and `table.md` does not.
+REST = ("loop efficiency", "bound by", "total seconds")
+
+_SHORT = {
+    "parameters": "params",
+    "relative speed": "relative",
+    "memory (MiB)": "MiB",
+    "scaling efficiency": "scaling eff.",
+}
 
 
 def markdown(
@@ -20,33 +35,61 @@ def markdown(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     standing: Standing | None = None,
 ) -> str:
-    """The table of one comparison; ± is half of the 95 % interval of the mean over the seeds.
-
-    The best model is first. Where a field is varied, its values are a column, in order, and the
-    models stand by their best value.
+    """The table of one comparison, `table.md`.
 
     Args:
         rows: runs, with the columns of `results.csv`.
         settings: by key of a run, the protocol it was trained under.
-        standing: places, and intervals of the accuracies over seeds and test images.
+        standing: places and intervals; None: accuracies have the interval over the seeds.
     """
     current = annotated(comparable(rows))
-    by_row = current.groupby(ROW, sort=False, dropna=False)
-    table = pd.DataFrame([_row(runs, current, standing) for _, runs in by_row])
-    if current["varied"].notna().any():
-        table["_score"] = (
-            table["_score"].groupby(by_row["model"].first().to_numpy()).transform("max")
-        )
-    table = table.sort_values("_score", ascending=False, kind="stable")
-    table = table.drop(columns="_score").dropna(axis="columns", how="all").fillna("")
-    if current["placement"].nunique() == 1:
-        table = table.drop(columns="devices")
-    align = ["left"] + ["right"] * (len(table.columns) - 1)
-    shown = table.to_markdown(index=False, disable_numparse=True, colalign=align)
-    under = notes.under(current, settings or {}, len(rows) - len(current), is_of_masks(rows))
-    if standing is not None:
-        under = [standing.method, standing.published, *under]
-    return "\n\n".join(filter(None, [shown, *under]))
+    table = shown(current, standing)
+    is_rough = table.get("examples/sec", pd.Series(dtype=str)).str.contains("†").any()
+    under = notes.under(current, settings or {}, len(rows) - len(current), is_rough)
+    parts = [
+        filled(notes.legend(table.columns, short)),
+        pipe(table.rename(columns=short)),
+        notes.failures(current),
+        filled(standing.method) if standing else "",
+        standing.published if standing else "",
+        *map(filled, under),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def shown(current: pd.DataFrame, standing: Standing | None = None) -> pd.DataFrame:
+    """The cells of `table.md`, with the names of columns in words."""
+    return cells(current, standing).drop(columns=list(REST), errors="ignore")
+
+
+def cells(current: pd.DataFrame, standing: Standing | None = None) -> pd.DataFrame:
+    """The table as text: a row for each model, devices and value, in order; by label.
+
+    Args:
+        current: runs of one table, as `comparable.annotated` returns them.
+        standing: see `markdown`.
+    """
+    runs = dict(list(current.groupby("label", sort=False)))
+    table = pd.DataFrame(
+        [_Row(runs[label], current, standing).cells() for label in in_order(current)],
+        index=in_order(current),
+    )
+    table = table.dropna(axis="columns", how="all").fillna("")
+    return table.drop(columns="devices") if current["placement"].nunique() == 1 else table
+
+
+def pipe(table: pd.DataFrame) -> str:
+    """A table in markdown, without spaces beside the bars, which would make it a third wider."""
+    rows = [[*table.columns], *table.map(escape).to_numpy().tolist()]
+    head, *lines = aligned(rows, "|")
+    first, *others = widths(rows)
+    rule = "|".join([f":{'-' * (first - 1)}", *(f"{'-' * (width - 1)}:" for width in others)])
+    return "\n".join(f"|{line}|" for line in (head, rule, *lines))
+
+
+def short(column: str) -> str:
+    """The header of a column where there is little room."""
+    return _SHORT.get(column, column).replace("accuracy", "acc.")
 
 
 def in_words(column: str, rows: pd.DataFrame) -> str:
@@ -55,67 +98,109 @@ def in_words(column: str, rows: pd.DataFrame) -> str:
     return words.replace("accuracy", "pixel accuracy") if is_of_masks(rows) else words
 
 
+def accuracy_in_words(rows: pd.DataFrame) -> str:
+    """The name of the column with the accuracy after training."""
+    is_held_out = rows["validation_accuracy"].notna().any()
+    return in_words("validation_accuracy" if is_held_out else "test_accuracy", rows)
+
+
 def is_of_masks(rows: pd.DataFrame) -> bool:
     return (rows["task"] == SEGMENTATION).any()
 
 
-def _row(runs: pd.DataFrame, current: pd.DataFrame, standing: Standing | None) -> dict[str, object]:
-    """The cells of the runs of one model and placement, among all runs of the table."""
-    first, done = runs.iloc[0], runs[runs["status"] == OK]
-    model, devices = escape(first["model"]), first["placement"]
-    knob = {}
-    if pd.notna(first["varied"]):
-        knob = {first["varied"].replace("_", " "): as_text(first["varied_value"])}
-    if done.empty:
-        failed = {"devices": devices, "parameters": first["status"], "_score": -1.0}
-        return {"model": model, **knob, **failed}
-    signs = sorted(done["mark"].unique())
-    accuracy, balanced, mean_iou = (
-        done[f"test_{score}"].fillna(done[f"validation_{score}"])
-        for score in ("accuracy", "balanced_accuracy", "mean_iou")
-    )
-    is_rough = {"†": done["reference_drift"] > DRIFT, "‡": notes.had_company(done)}
-    rough = "".join(f" {sign}" for sign, found in is_rough.items() if found.any())
-    # Speeds under different conditions are not averaged.
-    timed = done if len(signs) == 1 else done.iloc[:0]
-    speed_up = _speed_up(timed, current)
-    label = done["label"].iloc[0]
-    interval = standing.intervals.get(label) if standing else None
-    return {
-        "model": " ".join([model, *filter(None, signs)]),
-        "place": standing.places.get(label) if standing else None,
-        **knob,
-        "devices": devices,
-        "parameters": f"{done['parameters'].iloc[0]:,.0f}",
-        "MACs": ("≥ " if notes.uncounted(done) else "") + f"{done['macs'].iloc[0]:,.0f}",
-        "loss": _mean(done["loss"], 3),
-        in_words("train_accuracy", done): _mean(done["train_accuracy"], 3),
-        **{
-            in_words(column, done): _mean(done[column], 3, _chance(done), interval)
-            for column in ("test_accuracy", "validation_accuracy")
-        },
-        "balanced accuracy": _mean(balanced, 3),
-        "mean IoU": _mean(mean_iou, 3),
-        "examples/sec": _rate(timed, rough),
-        "speed-up": _mean(speed_up, 2),
-        "scaling efficiency": _mean(speed_up / (timed["devices"] * timed["num_nodes"]), 2),
-        "relative speed": None if any(signs) else _mean(timed["relative_speed"], 3),
-        "loop efficiency": _mean(done["loop_efficiency"], 2),
-        "bound by": " / ".join(done["bound_by"].dropna().unique()) or None,
-        "memory MiB": _mean(pd.Series([done["peak_memory_mb"].max()]), 0),
-        "seconds": _mean(timed["fit_seconds"], 0),
-        "total seconds": _mean(timed["total_seconds"], 0),
-        "_score": mean_iou.fillna(accuracy).mean(),
-    }
+@dataclass(frozen=True)
+class _Row:
+    """The runs of one row, among all runs of the table."""
+
+    runs: pd.DataFrame
+    current: pd.DataFrame
+    standing: Standing | None
+
+    @property
+    def done(self) -> pd.DataFrame:
+        return self.runs[self.runs["status"] == OK]
+
+    @property
+    def signs(self) -> list[str]:
+        return sorted(self.done["mark"].unique())
+
+    def cells(self) -> dict[str, str | None]:
+        first, label = self.runs.iloc[0], self.runs["label"].iloc[0]
+        known: dict[str, str | None] = {
+            "model": " ".join([first["model"], *filter(None, self.signs)])
+        }
+        known["place"] = self.standing.places.get(label) if self.standing else None
+        if pd.notna(first["varied"]):
+            known[first["varied"].replace("_", " ")] = as_text(first["varied_value"])
+        known["devices"] = first["placement"]
+        if self.done.empty:
+            return {**known, accuracy_in_words(self.current): first["status"]}
+        return {**known, **self._costs(), **self._scores(label), **self._speeds(label)}
+
+    def _costs(self) -> dict[str, str | None]:
+        at_least = "≥ " if notes.uncounted(self.done) else ""
+        parameters, macs = (self.done[each].iloc[0] for each in ("parameters", "macs"))
+        return {
+            "parameters": None if pd.isna(parameters) else compact(parameters),
+            "MACs": None if pd.isna(macs) else at_least + compact(macs),
+        }
+
+    def _scores(self, label: str) -> dict[str, str | None]:
+        done = self.done
+        interval = self.standing.intervals.get(label) if self.standing else None
+        balanced, mean_iou = (
+            done[f"test_{score}"].fillna(done[f"validation_{score}"])
+            for score in ("balanced_accuracy", "mean_iou")
+        )
+        return {
+            "loss": _mean(done["loss"], 3, with_half=False),
+            in_words("train_accuracy", done): _mean(done["train_accuracy"], 3),
+            **{
+                in_words(column, done): _mean(done[column], 3, _chance(done), interval)
+                for column in ("test_accuracy", "validation_accuracy")
+            },
+            "balanced accuracy": _mean(balanced, 3),
+            "mean IoU": _mean(mean_iou, 3),
+        }
+
+    def _speeds(self, label: str) -> dict[str, str | None]:
+        # Speeds under different conditions are not averaged.
+        timed = self.done if len(self.signs) == 1 else self.done.iloc[:0]
+        speed_up = _speed_up(timed, self.current)
+        relative = self._interval(label, "relative_speed")
+        return {
+            "examples/sec": self._rate(label, timed),
+            "speed-up": _mean(speed_up, 2),
+            "scaling efficiency": _mean(speed_up / (timed["devices"] * timed["num_nodes"]), 2),
+            "relative speed": None
+            if any(self.signs)
+            else _speed(timed["relative_speed"], relative, with_half=False),
+            "loop efficiency": _mean(self.done["loop_efficiency"], 2),
+            "bound by": " / ".join(self.done["bound_by"].dropna().unique()) or None,
+            "memory (MiB)": _mean(pd.Series([self.done["peak_memory_mb"].max()]), 0),
+            "seconds": _mean(timed["fit_seconds"], 0, with_half=False),
+            "total seconds": _mean(timed["total_seconds"], 0, with_half=False),
+        }
+
+    def _interval(self, label: str, speed: str) -> Interval | None:
+        return self.standing.speeds[speed].get(label) if self.standing else None
+
+    def _rate(self, label: str, timed: pd.DataFrame) -> str | None:
+        interval = self._interval(label, "examples_per_sec")
+        text = _speed(timed["examples_per_sec"], interval)
+        is_rough = {
+            "†": interval is not None and is_wide(interval),
+            "‡": notes.had_company(timed).any(),
+        }
+        return text and text + "".join(f" {sign}" for sign, found in is_rough.items() if found)
 
 
-def _rate(timed: pd.DataFrame, mark: str) -> str | None:
-    """Examples/sec ± half the range of the timed rounds, from lower to upper quartile."""
-    rates = timed["examples_per_sec"].dropna()
-    if rates.empty:
+def _speed(values: pd.Series, interval: Interval | None, with_half: bool = True) -> str | None:
+    """A speed and half its interval; without one that is given, the mean of the runs."""
+    values = values.dropna()
+    if values.empty:
         return None
-    half = (timed["examples_per_sec_q3"].max() - timed["examples_per_sec_q1"].min()) / 2
-    return f"{rates.mean():,.0f}" + ("" if pd.isna(half) else f" ± {half:,.0f}") + mark
+    return measured(interval or Interval(values.mean(), math.nan, math.nan), with_half)
 
 
 def _speed_up(done: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
@@ -139,12 +224,17 @@ def _chance(done: pd.DataFrame) -> str:
 
 
 def _mean(
-    values: pd.Series, digits: int, mark: str = "", interval: Interval | None = None
+    values: pd.Series,
+    digits: int,
+    mark: str = "",
+    interval: Interval | None = None,
+    *,
+    with_half: bool = True,
 ) -> str | None:
     """The mean and half of its interval; without one that is given, over the seeds."""
     values = values.dropna()
     if values.empty:
         return None
     interval = interval or over_seeds(values)
-    half = f" ± {interval.half:,.{digits}f}" if interval.is_known else ""
+    half = f" ± {interval.half:,.{digits}f}" if with_half and interval.is_known else ""
     return f"{values.mean():,.{digits}f}{half}{mark}"

@@ -34,7 +34,8 @@ def make_results(make_spec):
                 spec = make_spec(model, seed, **(fields or {}))
                 own = MEASURED | values
                 loop = {"samples": [own["examples_per_sec"] * each for each in ROUNDS]}
-                own |= {"samples": {"loop": loop}, "test_accuracy": accuracy}
+                own["samples"] = {"loop": loop} | own.get("samples", {})
+                own["test_accuracy"] = accuracy
                 record = record_of(spec, **own)
                 if with_predictions:
                     kept = predictions(accuracy, model, seed)

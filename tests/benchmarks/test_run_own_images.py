@@ -113,8 +113,8 @@ def test_classes_of_different_sizes_have_balanced_accuracy(command, shades, tmp_
     scores = json.loads(file.read_text())["scores"]
     assert 0 <= scores["test_balanced_accuracy"] <= 1
     table = (file.parents[1] / "table.md").read_text()
-    assert "balanced accuracy |" in table
-    assert "Balanced accuracy: the mean" in table
+    assert "balanced acc.|" in table
+    assert "**balanced acc.**: the mean" in table
 
 
 class KeepsWeights(InThisProcess):

@@ -44,14 +44,13 @@ def test_all_trains_one_net_of_each_paper_and_compares_them(tmp_path, small_fash
         assert rows[score].notna().all()
     assert rows["validation_mean_iou"].isna().all()
     table = (folder / "table.md").read_text()
-    for column in ("train pixel accuracy", "test pixel accuracy", "mean IoU", "examples/sec"):
-        assert f" {column} |" in table
-    assert table in capsys.readouterr().out
-    assert {path.name for path in (folder / "plots").iterdir()} == {
-        "accuracy.png",
-        "curves.png",
-        "speed.png",
-    }
+    for column in ("train pixel acc.", "test pixel acc.", "mean IoU", "examples/sec"):
+        assert f"{column}|" in table
+    lines = capsys.readouterr().out.splitlines()
+    (header,) = (line.split("  ") for line in lines if line.startswith("model "))
+    assert "mean IoU" in map(str.strip, header)
+    drawn = {path.name for path in (folder / "plots").iterdir()}
+    assert drawn >= {"accuracy.png", "curves.png", "speed.png"}
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -62,7 +61,7 @@ def test_validation_leaves_the_test_set_alone(tmp_path, small_fashion_mnist):
     assert rows["test_accuracy"].isna().all()
     assert rows["test_mean_iou"].isna().all()
     assert rows["validation_mean_iou"].between(0, 1).all()
-    assert " validation pixel accuracy |" in (folder / "table.md").read_text()
+    assert "validation pixel acc.|" in (folder / "table.md").read_text()
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -150,7 +149,9 @@ def write(tmp_path):
 def test_nets_are_ranked_by_mean_iou(write, tmp_path):
     write("unet", test_accuracy=0.8, test_mean_iou=0.6)
     write("fcn", test_accuracy=0.9, test_mean_iou=0.5)
-    markdown = rebuild_report(tmp_path / "fashion_mnist_masks" / "small")
+    folder = tmp_path / "fashion_mnist_masks" / "small"
+    rebuild_report(folder)
+    markdown = (folder / "table.md").read_text()
     header, _, *rows = (
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in markdown.splitlines()
@@ -158,7 +159,7 @@ def test_nets_are_ranked_by_mean_iou(write, tmp_path):
     )
     first, second = (dict(zip(header, row, strict=True)) for row in rows)
     assert (first["model"], first["mean IoU"]) == ("unet", "0.600")
-    assert (second["model"], second["test pixel accuracy"]) == ("fcn", "0.900")
+    assert (second["model"], second["test pixel acc."]) == ("fcn", "0.900")
     assert "intersection over union" in markdown
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.records.record import OK, RunRecord
 from benchmarks.report.comparable import annotated, comparable
 from benchmarks.report.html.words import title
+from benchmarks.report.order import in_order, score
 from benchmarks.report.standing import Standing, evidence
 from benchmarks.report.table import is_of_masks
 
@@ -26,7 +26,7 @@ class Comparison:
         folder: with the predictions.
         records: of all its runs.
         rows: the same, with the columns of `results.csv`.
-        standing: intervals and places; None where no accuracy counts images.
+        standing: intervals and places; None where no run ended well.
     """
 
     folder: Path
@@ -46,18 +46,14 @@ class Comparison:
 
     @cached_property
     def by_label(self) -> Mapping[str, pd.DataFrame]:
-        """The runs of each row of the table, the best first and those that failed last."""
-        means = self.done.groupby("label")[self.score].mean()
+        """The runs of each row of the table, in its order."""
         groups = dict(list(self.current.groupby("label", sort=False)))
-        return dict(sorted(groups.items(), key=lambda item: -means.get(item[0], -np.inf)))
+        return {label: groups[label] for label in in_order(self.current)}
 
     @cached_property
     def score(self) -> str:
         """The column that orders the rows."""
-        scores = [
-            f"{split}_{s}" for s in ("mean_iou", "accuracy") for split in ("test", "validation")
-        ]
-        return next((score for score in scores if self.done[score].notna().any()), scores[-2])
+        return score(self.current)
 
     def title(self, name: str) -> str:
         """The name of a column in words; the accuracy of a segmentation is its pixel accuracy."""

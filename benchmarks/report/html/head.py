@@ -28,11 +28,11 @@ def _sentences(comparison: Comparison) -> list[str]:
     """Which net is best, and which are not separated from it."""
     if comparison.done.empty:
         return ["No run ended well."]
-    best, *_ = comparison.by_label
     stands, score = comparison.standing, comparison.score
     means = comparison.done.groupby("label")[score].mean()
     if means.isna().all():
         return []
+    best = means.idxmax()
     interval = stands.intervals.get(best) if stands else None
     half = f" ± {interval.half:.3f}" if interval and interval.is_known else ""
     sentence = f"{best} has the highest {comparison.title(score)}, {means[best]:.3f}{half}"

@@ -100,6 +100,9 @@ def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, An
     stands = comparison.standing
     if stands and label in stands.intervals and stands.intervals[label].is_known:
         half[comparison.score] = stands.intervals[label].half
+    for name, intervals in (stands.speeds if stands else {}).items():
+        if name in done and label in intervals and intervals[label].is_known:
+            half[name] = intervals[label].half
     status = OK if len(done) else runs["status"].iloc[0]
     return {"label": label, "status": status, "cells": cells, "half": half}
 

@@ -53,9 +53,14 @@ def cells(markdown):
     return {row[0]: dict(zip(header, row, strict=True)) for row in rows}
 
 
+def in_one_line(markdown):
+    """The text without its line breaks."""
+    return " ".join(markdown.split())
+
+
 def rows_of(markdown, model):
     """The rows of a model, which may have one for each number of devices."""
-    lines = markdown.split("\n\n")[0].splitlines()
+    lines = next(part for part in markdown.split("\n\n") if part[0] == "|").splitlines()
     return [
         row
         for line in lines[2:]
