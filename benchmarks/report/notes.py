@@ -81,7 +81,7 @@ def under(
         _AT_CHANCE if shown["at_chance"].any() else "",
         _in_one_line(f"Protocol {values(shown['protocol'])}", recipe.in_words(recipes)),
         _in_one_line("Measured", _facts(shown)),
-        " ".join(_warnings(shown, left_out, is_rough)),
+        " ".join(warnings(shown, left_out, is_rough)),
     ]
     return [paragraph for paragraph in paragraphs if paragraph]
 
@@ -130,12 +130,22 @@ def _facts(runs: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _listed(facts: pd.Series) -> str:
-    return ", ".join(f"{name} {escape(value)}" for name, value in facts.items())
+def _listed(facts: pd.Series, quote: Callable[[object], str]) -> str:
+    return ", ".join(f"{name} {quote(value)}" for name, value in facts.items())
 
 
-def _warnings(runs: pd.DataFrame, left_out: int, is_rough: bool) -> Iterator[str]:
-    yield from _of_marks(runs)
+def warnings(
+    runs: pd.DataFrame, left_out: int, is_rough: bool, quote: Callable[[object], str] = escape
+) -> Iterator[str]:
+    """What a reader must know before comparing rows.
+
+    Args:
+        runs: those that ended well, or all if none did; as `comparable.annotated` returns them.
+        left_out: see `under`.
+        is_rough: see `under`.
+        quote: what makes of a text from outside one that stands in the page as it is.
+    """
+    yield from _of_marks(runs, quote)
     if (shared := runs["jobs"].max()) > 1:
         yield (
             f"Up to {shared:.0f} runs shared the machine: do not compare their speeds with others."
@@ -153,15 +163,15 @@ def _warnings(runs: pd.DataFrame, left_out: int, is_rough: bool) -> Iterator[str
         )
     for row in runs[runs["micro_batches"] > 1].itertuples():
         yield (
-            f"{escape(row.label)} (seed {row.seed}) did not fit in memory: its batches were split "
+            f"{quote(row.label)} (seed {row.seed}) did not fit in memory: its batches were split "
             f"into {row.micro_batches:.0f} micro-batches with accumulated gradients; BatchNorm "
             "normalises over a micro-batch."
         )
     for row in runs[runs["resumed"] > 0].itertuples():
         times = "once" if row.resumed == 1 else f"{row.resumed:.0f} times"
-        yield f"{escape(row.label)} (seed {row.seed}) was resumed {times}."
+        yield f"{quote(row.label)} (seed {row.seed}) was resumed {times}."
     if operations := uncounted(runs):
-        yield f"≥: at least so many; {escape(operations)} cannot be counted."
+        yield f"≥: at least so many; {quote(operations)} cannot be counted."
     if left_out:
         yield f"{left_out} older runs in `results.csv` are not in this table."
 
@@ -172,13 +182,13 @@ def uncounted(runs: pd.DataFrame) -> str:
     return ", ".join(sorted({name for text in names for name in text.split(", ")}))
 
 
-def _of_marks(runs: pd.DataFrame) -> Iterator[str]:
+def _of_marks(runs: pd.DataFrame, quote: Callable[[object], str]) -> Iterator[str]:
     """What differs in the conditions of marked rows."""
     found = conditions(runs)
     common = found[runs["mark"] == ""].iloc[0]
     marked = found.groupby(runs["mark"]).first().drop(index="")
     for mark, own in marked.iterrows():
-        yield f"{mark}: measured with {_listed(own[own != common])}."
+        yield f"{mark}: measured with {_listed(own[own != common], quote)}."
     if len(marked):
         yield (
             "Speeds of rows with different marks are not to be compared, so that marked rows have "

@@ -11,11 +11,11 @@ import pandas as pd
 
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.records.record import OK, RunRecord
+from benchmarks.report import table
 from benchmarks.report.comparable import annotated, comparable
 from benchmarks.report.html.words import title
 from benchmarks.report.order import in_order, score
 from benchmarks.report.standing import Standing, evidence
-from benchmarks.report.table import is_of_masks
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,17 @@ class Comparison:
         """The column that orders the rows."""
         return score(self.current)
 
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """The table as text, by label and column of `table.md`."""
+        return table.cells(self.current, self.standing)
+
     def title(self, name: str) -> str:
         """The name of a column in words; the accuracy of a segmentation is its pixel accuracy."""
         words = title(name)
-        return words.replace("accuracy", "pixel accuracy") if is_of_masks(self.rows) else words
+        return (
+            words.replace("accuracy", "pixel accuracy") if table.is_of_masks(self.rows) else words
+        )
 
     @cached_property
     def evidence(self) -> Evidence:

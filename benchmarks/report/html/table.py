@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from benchmarks.analysis.intervals import over_seeds
 from benchmarks.records.record import COLUMNS, OK
 from benchmarks.report.html.comparison import Comparison
 from benchmarks.report.html.words import meaning, unit
@@ -20,26 +19,40 @@ SHOWN = (
     *("validation_mean_iou", "test_balanced_accuracy", "examples_per_sec", "relative_speed"),
     *("peak_memory_mb", "fit_seconds"),
 )
-# Columns with an interval over the seeds.
-_OVER_SEEDS = (
+# Of these, the digits after the point.
+_FRACTIONS = (
     *("loss", "train_accuracy", "test_accuracy", "validation_accuracy", "test_mean_iou"),
     *("validation_mean_iou", "test_balanced_accuracy", "validation_balanced_accuracy"),
 )
+# What `table.md` calls its columns, besides those whose name is the same in words.
+_IN_TABLE = {
+    "macs": "MACs",
+    "test_mean_iou": "mean IoU",
+    "validation_mean_iou": "mean IoU",
+    "test_balanced_accuracy": "balanced accuracy",
+    "validation_balanced_accuracy": "balanced accuracy",
+    "examples_per_sec": "examples/sec",
+    "peak_memory_mb": "memory (MiB)",
+    "fit_seconds": "seconds",
+}
 
 
 def data(comparison: Comparison) -> dict[str, Any]:
     """Columns, and rows of cells in their order: `nets` by label, and `runs`.
 
-    A cell is a number, a text, or null. `half` has half the interval of some cells of a net, by
-    column.
+    A cell is a number, a text, or null. `text` has the cells of a net as `table.md` shows them,
+    with intervals and marks, by column.
     """
-    runs, groups = _runs(comparison), comparison.by_label
+    runs, groups, texts = _runs(comparison), comparison.by_label, _texts(comparison)
     order = [index for own in groups.values() for index in own.index]
     current = comparison.current.loc[order]
     cells = zip(current["label"], current["status"], plain(runs.loc[order]), strict=True)
     return {
         "columns": columns(comparison),
-        "nets": [_net(label, runs.loc[own.index], comparison) for label, own in groups.items()],
+        "nets": [
+            {"text": texts.get(label, {}), **_net(label, runs.loc[own.index], own)}
+            for label, own in groups.items()
+        ],
         "runs": [{"label": label, "status": status, "cells": own} for label, status, own in cells],
     }
 
@@ -53,7 +66,7 @@ def columns(comparison: Comparison) -> list[dict[str, Any]]:
             "title": comparison.title(name),
             "doc": meaning(name),
             "unit": unit(name),
-            "digits": 3 if name in _OVER_SEEDS else None,
+            "digits": 3 if name in _FRACTIONS else None,
             "is_number": _is_number(runs[name]),
             "is_shown": name in SHOWN and not _says_nothing(runs, name),
         }
@@ -87,24 +100,28 @@ def _says_nothing(runs: pd.DataFrame, name: str) -> bool:
     return name == "status" and bool((runs["status"] == OK).all())
 
 
-def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, Any]:
+def _texts(comparison: Comparison) -> dict[str, dict[str, str]]:
+    """The cells of the nets that were trained, as `table.md` shows them, by label and column."""
+    cells = comparison.cells
+    titles = {name: _IN_TABLE.get(name, comparison.title(name)) for name in _runs(comparison)}
+    shown = {name: title for name, title in titles.items() if title in cells and name != "model"}
+    trained = cells[cells.index.isin(comparison.done["label"])]
+    return {
+        str(label): {name: row[title] for name, title in shown.items()}
+        for label, row in trained.iterrows()
+    }
+
+
+def _net(label: str, runs: pd.DataFrame, marked: pd.DataFrame) -> dict[str, Any]:
     """The row of one net: means of numbers over the runs that ended well, and distinct texts."""
     done = runs[runs["status"] == OK]
     shown = done if len(done) else runs
-    cells = [_cell((runs if name == "status" else shown)[name].dropna()) for name in runs]
-    half = {
-        name: over_seeds(done[name].dropna()).half
-        for name in _OVER_SEEDS
-        if name in done and done[name].notna().sum() > 1
+    return {
+        "label": label,
+        "mark": " ".join(filter(None, sorted(marked["mark"].unique()))),
+        "status": OK if len(done) else runs["status"].iloc[0],
+        "cells": [_cell((runs if name == "status" else shown)[name].dropna()) for name in runs],
     }
-    stands = comparison.standing
-    if stands and label in stands.intervals and stands.intervals[label].is_known:
-        half[comparison.score] = stands.intervals[label].half
-    for name, intervals in (stands.speeds if stands else {}).items():
-        if name in done and label in intervals and intervals[label].is_known:
-            half[name] = intervals[label].half
-    status = OK if len(done) else runs["status"].iloc[0]
-    return {"label": label, "status": status, "cells": cells, "half": half}
 
 
 def _cell(values: pd.Series) -> float | str | None:

@@ -19,7 +19,8 @@ const table = (() => {
         const value = row.cells[index];
         if (kind !== "display") return value ?? "";
         if (name === "model") return netButton(row);
-        return is_number ? numberCell(value, row.half?.[name], digits) : text(value);
+        if (row.text && name in row.text) return withSmall(row.text[name]);
+        return text(is_number ? page.text(value, digits) : value);
       },
     };
   }
@@ -28,15 +29,18 @@ const table = (() => {
     return page.element("span", {}, String(value ?? ""));
   }
 
-  function numberCell(value, half, digits) {
-    const cell = text(page.text(value, digits));
-    if (half !== undefined) cell.append(page.element("small", {}, ` ± ${page.text(half, digits)}`));
+  /** A text whose interval and marks are small: 0.857 ± 0.007 (at chance). */
+  function withSmall(shownText) {
+    const [number, ...others] = shownText.split(/ (?=[±†‡(])/);
+    const cell = text(number);
+    if (others.length > 0) cell.append(page.element("small", {}, ` ${others.join(" ")}`));
     return cell;
   }
 
   /** The name of a net as a button, since a row cannot be reached by keyboard. */
   function netButton(row) {
-    return page.element("button", { type: "button", className: "net" }, row.label);
+    const mark = page.element("small", {}, row.mark ? ` ${row.mark}` : "");
+    return page.element("button", { type: "button", className: "net" }, row.label, mark);
   }
 
   /** Puts what the reader did to the table into the state. */

@@ -61,8 +61,8 @@ def test_the_table_has_every_column_with_a_value(made):
     cells = dict(zip(names, data["nets"][0]["cells"], strict=True))
     assert (cells["model"], cells["parameters"]) == ("resnet18", 11_175_370)
     assert cells["test_accuracy"] == pytest.approx(0.805)
-    half = data["nets"][0]["half"]["test_accuracy"]
-    assert half == pytest.approx(made.standing.intervals["resnet18"].half)
+    half = made.standing.intervals["resnet18"].half
+    assert data["nets"][0]["text"]["test_accuracy"] == f"0.805 ± {half:.3f}"
     assert [net["status"] for net in data["nets"]] == [OK, OK, OK, FAILED]
 
 
