@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from benchmarks.records.record import OK
 from benchmarks.report.comparable import conditions, labels, marks, nets
 from benchmarks.report.drawing import head
+from benchmarks.report.order import in_order
 from benchmarks.report.style import GREY, LINE_COLORS
 from benchmarks.report.table import in_words
 
@@ -43,9 +44,8 @@ class Lineup:
 
     @cached_property
     def labels(self) -> list[str]:
-        """The labels of the rows of the table, best first, failed ones last."""
-        means = self.runs[self.score].where(self.runs["status"] == OK).groupby(self.runs["label"])
-        return means.mean().sort_values(ascending=False, kind="stable").index.tolist()
+        """The labels of the rows of the table, in its order."""
+        return in_order(self.runs)
 
     @cached_property
     def colors(self) -> Mapping[str, str]:
