@@ -97,6 +97,17 @@ class Difference:
         parts = [(self.noise / seeds, float(self.groups * max(1, seeds - 1)))]
         return math.sqrt(variance), satterthwaite(variance, parts)
 
+    def flip_chance(self, seeds: int) -> float:
+        """The chance that a table with so many seeds of each net has the other net ahead.
+
+        Such a table has its own trainings and test images, and its difference is normal about the
+        observed one, which counts as the true one: Phi(-|estimate| / error).
+        """
+        error, _ = self.error_with(seeds)
+        if error <= 0:
+            return 0.0 if self.interval.estimate else 0.5
+        return float(special.ndtr(-abs(self.interval.estimate) / error))
+
     def _seeds(self, is_enough: Callable[[int], bool]) -> int | None:
         """The least number that is enough; found by bisection, as more seeds never hurt."""
         if math.isnan(self.noise) or not is_enough(MOST_SEEDS):

@@ -12,10 +12,12 @@ import numpy as np
 
 from benchmarks.analysis.accuracies import Accuracies
 from benchmarks.analysis.differences import MARGIN, Difference, difference, found_with_power
+from benchmarks.analysis.draws import DRAWS, normals, scales
 from benchmarks.analysis.intervals import ALPHA, t_quantile
 
-DRAWS = 20_000
 MOST_SEEDS = 100  # a net; more count as none
+MOST_DEGREES = 1e5  # of freedom; more count as infinite
+LEAST_PIVOT = 1e-12  # relative; a smaller one is rounding, as of two equal nets
 
 Pairs = Mapping[tuple[int, int], Difference]
 
@@ -72,7 +74,8 @@ class Detectable:
 
 def places(table: Accuracies, margin: float = MARGIN) -> Places:
     """The places of all nets of a table, from all pairs of them; the same for the same data."""
-    order = [int(i) for i in np.argsort(-table.means, kind="stable")]
+    # Rounded, so that equal means stay in the order of the table.
+    order = [int(i) for i in np.argsort(-table.means.round(12), kind="stable")]
     names = [table.names[i] for i in order]
     pairs = {(i, j): difference(table, names[i], names[j]) for i, j in _pairs(len(names))}
     widening = _widening(table, order, pairs)
@@ -95,19 +98,29 @@ def _widening(table: Accuracies, order: list[int], pairs: Pairs) -> float:
     """
     if len(pairs) < 2:
         return 1.0
-    generator = np.random.default_rng(0)
-    zero = np.zeros(len(order))
-    means = generator.multivariate_normal(zero, table.covariance, DRAWS, method="eigh").T
+    means = _root(table.covariance[np.ix_(order, order)]) @ normals(len(order))
     largest = np.zeros(DRAWS)
     for (a, b), pair in pairs.items():
         if pair.standard_error > 0:
-            deviation = means[order[a]] - means[order[b]]
+            deviation = means[a] - means[b]
             np.maximum(largest, np.abs(deviation) / pair.standard_error, out=largest)
     degrees = float(np.median([pair.degrees for pair in pairs.values()]))
-    if math.isfinite(degrees):
-        largest /= np.sqrt(generator.chisquare(degrees, DRAWS) / degrees)
+    if degrees > MOST_DEGREES:
+        degrees = math.inf
+    else:
+        largest /= scales(degrees)
     together = float(np.quantile(largest, 1 - ALPHA))
     return max(1.0, together / t_quantile(1 - ALPHA / 2, degrees))
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """The lower triangular L with L L' = covariance, which may be singular (M, M)."""
+    root = np.zeros_like(covariance)
+    for j in range(len(root)):
+        column = covariance[j:, j] - root[j:, :j] @ root[j, :j]
+        if column[0] > LEAST_PIVOT * covariance[j, j]:
+            root[j:, j] = column / math.sqrt(column[0])
+    return root
 
 
 def _detectable(

@@ -9,14 +9,26 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from benchmarks.report.html import failures, inline, method, models, plots, studies, table
+from benchmarks.report.html import (
+    explorer,
+    failures,
+    inline,
+    method,
+    models,
+    plots,
+    studies,
+    table,
+)
 from benchmarks.report.html.comparison import Comparison
 from benchmarks.report.html.head import head
 from benchmarks.report.html.words import figure
 
 # Each defines one constant, which later ones may use.
-SCRIPTS = ("page", "state", "theme", "focus", "table", "charts", "labels", "plots", "models", "nav")
-STYLES = ("page", "controls", "sections", "print")
+SCRIPTS = (
+    *("page", "state", "theme", "focus", "table", "charts", "labels", "plots", "models"),
+    *("statistics", "accuracies", "differences", "places", "choices", "explorer", "nav"),
+)
+STYLES = ("page", "controls", "sections", "explorer", "print")
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,7 @@ class Section:
 SECTIONS = (
     Section("table", "Table", table.data, has_script=True),
     Section("plots", "Plots", plots.data, has_script=True),
+    Section("explorer", "Explorer", explorer.data, has_script=True),
     Section("models", "Models", models.data),
     Section("failures", "Failures", failures.data),
     Section("studies", "Studies", studies.data),

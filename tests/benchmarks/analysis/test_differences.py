@@ -142,3 +142,15 @@ def test_means_of_unpaired_trainings_differ_by_welch():
     assert not alone.is_certain
     assert not alone.is_equivalent(10)
     assert alone.seeds_to_separate() is None
+
+
+def test_a_winner_flips_as_often_as_is_said():
+    world = World((1.5, 1.46), seed=0.05, images=1000)
+    first, second = world.accuracies
+    pairs = [difference(table, "net0", "net1") for table in tables(world, 300)]
+    known = [replace(p, interval=replace(p.interval, estimate=first - second)) for p in pairs]
+    expected = np.mean([pair.flip_chance(world.seeds) for pair in known])
+    assert 0.1 < expected < 0.4
+    flipped = np.mean([pair.interval.estimate < 0 for pair in pairs])
+    assert flipped == pytest.approx(expected, abs=0.08)
+    assert all(pair.flip_chance(30) <= pair.flip_chance(2) for pair in pairs)
