@@ -49,7 +49,7 @@ BENCH := $(PY) -m benchmarks
 FORCED := $(if $(filter-out 0 no false,$(FORCE)),--force)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data bench options describe peers study claim compare report notebook test faults lint format clean
+.PHONY: help setup data bench options describe peers study claim compare images report notebook test faults lint format clean
 
 help: ## show targets and variables
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -100,6 +100,10 @@ claim: $(READY) ## say whether model A is better than B in METRIC; RUN=1 trains 
 
 compare: $(READY) ## say what became better or worse between the results folders A and B
 	@$(BENCH) compare $(call quote,$(A)) $(call quote,$(B)) $(ARGS)
+
+images: $(READY) ## draw the test images that models get wrong, and those that separate A from B
+	@$(BENCH) images $(if $(A),$(call quote,$(A))) $(if $(B),$(call quote,$(B))) \
+		--dataset $(call quote,$(DATASET)) --protocol $(call quote,$(PROTOCOL)) --results $(call quote,$(RESULTS)) $(ARGS)
 
 report: $(READY) ## rebuild tables and plots of RESULTS; ARGS='--format latex' prints a table
 	@$(BENCH) report --results $(call quote,$(RESULTS)) $(ARGS)

@@ -144,6 +144,12 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
     claim.add_argument("--run", action="store_true", help="train the seeds that are missing")
     claim.add_argument("--seeds", default="0,1,2", help="for --run, as of `run`")
 
+    summary = "draw the test images that models get wrong, and those that separate two models"
+    images = verb("images", summary, "dataset", "skip_damaged", "results", "data_dir")
+    images.add_argument("a", nargs="?", help="a model; by default the two best")
+    images.add_argument("b", nargs="?", help="the model that it is compared with")
+    images.add_argument("--protocol", default=protocols.AUTO, help="as of `run`")
+
     compare = verb("compare", "say what became better or worse between two results folders")
     compare.add_argument("a", help="the older folder or URL")
     compare.add_argument("b", help="the newer one")

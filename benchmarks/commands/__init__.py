@@ -20,6 +20,7 @@ VERBS = {
     "peers": "studies.study",
     "claim": "claims.claim",
     "compare": "claims.compare",
+    "images": "images.images",
     "report": "reports.report",
 }
 
