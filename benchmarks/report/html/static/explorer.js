@@ -156,7 +156,8 @@ const explorer = (() => {
     if (figure.hidden) return;
     const now = differences.flipChance(pair, choice.seeds);
     const seeds = `${choice.seeds} seed${choice.seeds > 1 ? "s" : ""}`;
-    find("flip-now").textContent = `With ${seeds}: ${(100 * now).toPrecision(2)} %.`;
+    const chance = now < 0.001 ? "less than 0.1" : (100 * now).toPrecision(2);
+    find("flip-now").textContent = `With ${seeds}: ${chance} %.`;
   }
 
   let shown = [chosen(), null];

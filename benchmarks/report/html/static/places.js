@@ -106,17 +106,25 @@ const places = (() => {
     return below + (at % 1) * (above - below);
   }
 
-  /** A letter for each largest set of nets that are not separated (Bron and Kerbosch, 1973). */
+  /**
+   * A letter for each largest set of nets that are not separated, found by the algorithm of Bron and
+   * Kerbosch (1973) with the pivot of Tomita et al. (2006).
+   */
   function lettersOf(isBetter) {
     const nets = isBetter.map((_, i) => i);
     const isSame = (a, b) => a !== b && !isBetter[a][b] && !isBetter[b][a];
     const found = [];
     const extend = (clique, candidates, excluded) => {
-      if (candidates.length + excluded.length === 0) found.push(clique);
+      if (candidates.length + excluded.length === 0) {
+        found.push(clique.toSorted((a, b) => a - b));
+        return;
+      }
+      const near = (net, all) => all.filter((other) => isSame(net, other));
+      const size = (net) => near(net, candidates).length;
+      const pivot = [...candidates, ...excluded].reduce((a, b) => (size(b) > size(a) ? b : a));
       let [rest, done] = [candidates, excluded];
-      for (const net of candidates) {
-        const near = (all) => all.filter((other) => isSame(net, other));
-        extend([...clique, net], near(rest), near(done));
+      for (const net of candidates.filter((each) => !isSame(pivot, each))) {
+        extend([...clique, net], near(net, rest), near(net, done));
         [rest, done] = [rest.filter((other) => other !== net), [...done, net]];
       }
     };

@@ -11,6 +11,7 @@ from benchmarks.analysis.differences import MARGIN, difference
 from benchmarks.analysis.places import places
 from benchmarks.report.html import explorer
 from benchmarks.report.html.page import page as make_page
+from tests.benchmarks.analysis.simulation import World
 from tests.benchmarks.report.html.pages import EVIL, comparison, without
 from tests.benchmarks.results import CLASSES, TRUE
 
@@ -149,6 +150,21 @@ def test_the_page_concludes_what_python_concludes(page, made):
                     choice,
                 )
     assert len({choice["seeds"] for choice in chosen}) > 2
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.6])
+def test_many_nets_have_the_places_and_letters_of_python(page, spread):
+    """With the larger spread, the first net has a variance of its own."""
+    means = tuple(np.linspace(1.6, 1.1, 12))
+    world = World(means, seeds=4, images=400, seed=(spread, *(0.02,) * 11))
+    table = world.draw(np.random.default_rng(1))
+    assert (len(table.groups) > 1) == (spread > 0.1)
+    wanted = places(table)
+    bits = [net.correct.astype(int).tolist() for net in table.trainings.values()]
+    found = page.evaluate("nets => places.of(accuracies.of(nets))", bits)
+    assert found["widening"] == pytest.approx(wanted.widening, abs=1e-9)
+    assert found["letters"] == [wanted.letters[name] for name in world.names]
+    assert found["places"] == [list(wanted.places[name]) for name in world.names]
 
 
 def flat(values):
