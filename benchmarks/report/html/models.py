@@ -6,22 +6,35 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.analysis.calibration import calibration
 from benchmarks.records.record import OK
 from benchmarks.report.html.classes import by_class
 from benchmarks.report.html.comparison import Comparison
+from benchmarks.report.html.pictures import picture
 from benchmarks.report.html.words import unit
+from datamodules import safe_name
 
 _FIGURES = (
     *("parameters", "macs", "train_flops", "uncounted", "examples_per_sec"),
     *("inference_examples_per_sec", "bound_by", "peak_memory_mb", "fit_seconds"),
     *("image_size", "batch_size", "epochs", "precision", "initial_weights"),
 )
+MOST_BYTES = 500_000  # of all sheets of wrong images
 _OF_A_RUN = ("loss", "train_accuracy", "test_accuracy", "validation_accuracy", "test_mean_iou")
 
 
 def data(comparison: Comparison) -> list[dict[str, Any]]:
-    """The nets in the order of the table."""
-    return [_net(label, runs, comparison) for label, runs in comparison.by_label.items()]
+    """The nets in the order of the table.
+
+    Of the sheets of wrong images that do not all fit, those of the best nets are shown.
+    """
+    nets = [_net(label, runs, comparison) for label, runs in comparison.by_label.items()]
+    left = MOST_BYTES
+    for net in nets:
+        left -= len(net["wrong"])
+        if left < 0:
+            net["wrong"] = ""
+    return nets
 
 
 def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, Any]:
@@ -39,7 +52,8 @@ def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, An
             (comparison.title(name), _mean(runs[name]), unit(name))
             for name in _FIGURES
             if runs[name].notna().any()
-        ],
+        ]
+        + _calibration(comparison, label),
         "scores": [comparison.title(name) for name in scores],
         "runs": [
             {
@@ -54,7 +68,17 @@ def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, An
             for index, run in runs.iterrows()
         ],
         "classes": by_class(kept),
+        "wrong": picture(comparison.folder / "plots" / f"confidently_wrong_{safe_name(label)}.png"),
     }
+
+
+def _calibration(comparison: Comparison, label: str) -> list[tuple[str, float, str]]:
+    """The expected calibration error with its interval, as a figure; none without predictions."""
+    kept = comparison.evidence.classified.get(label)
+    if kept is None:
+        return []
+    error = calibration(kept).error
+    return [("calibration error (ECE)", error.estimate, f"± {error.half:.2g}")]
 
 
 def _half(comparison: Comparison, label: str) -> float | None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.records.record import FAILED, OK
-from benchmarks.report.html import classes, inline, studies
+from benchmarks.report.html import classes, inline, models, pictures, studies
 from benchmarks.report.html.page import SCRIPTS, STYLES, page
 from benchmarks.report.html.words import figure
 from tests.benchmarks.report.html.pages import EVIL, comparison, without
@@ -89,6 +89,24 @@ def test_a_confusion_matrix_counts_each_seed():
     assert classes.by_class([]) is None
 
 
+def test_a_net_has_its_calibration_and_the_images_that_it_gets_wrong(made, monkeypatch):
+    nets = models.data(made)
+    kept = made.evidence.predictions["resnet18"]
+    (error,) = (figure for figure in nets[0]["figures"] if "ECE" in figure[0])
+    # All images of these predictions have one confidence.
+    distances = [abs(each.correct.mean() - each.confidence[0]) for each in kept]
+    assert error[1] == pytest.approx(np.mean(distances))
+    assert not any(net["wrong"] for net in nets)
+    plots = made.folder / "plots"
+    plots.mkdir(exist_ok=True)
+    for name in ("resnet18", "lenet"):
+        (plots / f"confidently_wrong_{name}.png").write_bytes(b"x" * 300)
+    monkeypatch.setattr(models, "MOST_BYTES", 500)
+    with_sheet = [net["label"] for net in models.data(made) if net["wrong"]]
+    assert with_sheet == ["resnet18"], "the best comes first, and a second one does not fit"
+    assert 'alt="Test images that resnet18' in page(made)
+
+
 def test_studies_are_shown_with_verdicts_and_pictures_that_fit(made, monkeypatch):
     for name, size in (("small", 10), ("large", 1000)):
         folder = made.folder.parents[1] / "studies" / name
@@ -108,8 +126,8 @@ def test_studies_are_shown_with_verdicts_and_pictures_that_fit(made, monkeypatch
 def test_a_large_picture_is_compressed(tmp_path, monkeypatch):
     noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "name.png")
-    monkeypatch.setattr(studies, "LARGE", 1000)
-    address = studies._picture(tmp_path, "name")
+    monkeypatch.setattr(pictures, "LARGE", 1000)
+    address = pictures.picture(tmp_path / "name.png")
     assert address.startswith("data:image/webp;base64,")
     assert len(address) < (tmp_path / "name.png").stat().st_size / 2
 
