@@ -33,12 +33,9 @@ def images(args: Namespace) -> int:
         sheets.separating(*nets)
     else:
         others = ", ".join(net for net in evidence.classified if net not in nets)
-        print(f"no images that separate two models: {_advice(others)}")
+        advice = f"name a second one of {others}" if others else f"only {nets[0]} left predictions"
+        print(f"no images that separate two models: {advice}")
     return 0
-
-
-def _advice(others: str) -> str:
-    return f"name a second one of {others}" if others else "the others left no predictions"
 
 
 def _nets(evidence: Evidence, named: Sequence[str]) -> list[str]:
@@ -65,7 +62,9 @@ def _dataset(evidence: Evidence, args: Namespace) -> ImageDataset:
         size, fit = max(setup.image_size for setup in setups), setups[0].settings["fit"]
         request = DatasetRequest(args.dataset, size, fit, args.skip_damaged)
     if any(setup.settings.get("validation_examples") for setup in setups):
-        raise UsageError(f"{evidence.folder} has predictions of held-out training images only")
+        raise UsageError(
+            f"{evidence.folder} has predictions of held-out training images, not of test images"
+        )
     dataset = datamodules.load(request, args.data_dir)
     labels = evidence.labels
     assert labels is not None

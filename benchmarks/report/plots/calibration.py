@@ -43,8 +43,8 @@ def reliability(rows: pd.DataFrame, predictions: Mapping[str, Sequence[Predictio
     figure.supylabel("accuracy", fontsize="medium")
     nets.head(
         figure,
-        "ECE: expected calibration error (95 % interval)",
-        "bars: share of the predictions",
+        "ECE with 95 % interval",
+        "bars: share of predictions",
         remark(labels, predictions),
     )
     return figure

@@ -1,4 +1,4 @@
-"""Small multiples: a panel for each of the best nets, in rows of four."""
+"""Small multiples: a panel for each of the best nets, in rows of at most four."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from benchmarks.records.artifacts import Predictions
 from benchmarks.report.plots.lineup import Lineup
 
 MOST_PANELS = 8
-COLUMNS = 4
+MOST_COLUMNS = 4
+LEAST_WIDTH = 7.5  # inches, for the title
 
 
 def shown_nets(nets: Lineup, predictions: Mapping[str, Sequence[Predictions]]) -> list[str]:
@@ -27,13 +28,13 @@ def panels(labels: Sequence[str], size: tuple[float, float]) -> tuple[Figure, di
         labels: of the panels, in reading order.
         size: of the figure, in inches: a margin of it, and what each panel adds.
     """
-    columns = min(COLUMNS, len(labels))
-    rows = -(-len(labels) // columns)
+    rows = -(-len(labels) // MOST_COLUMNS)
+    columns = -(-len(labels) // rows)
     margin, side = size
     figure, grid = plt.subplots(
         rows,
         columns,
-        figsize=(margin + side * columns, margin + side * rows),
+        figsize=(max(LEAST_WIDTH, margin + side * columns), margin + side * rows),
         squeeze=False,
         sharex=True,
         sharey=True,
