@@ -108,9 +108,9 @@ images: $(READY) ## draw the test images that models get wrong, and those that s
 report: $(READY) ## rebuild tables and plots of RESULTS; ARGS='--format latex' prints a table
 	@$(BENCH) report --results $(call quote,$(RESULTS)) $(ARGS)
 
-notebook: $(READY) ## run notebooks/results.ipynb; results/results.ipynb keeps its outputs
-	@mkdir -p results
-	$(PY) -m jupyter execute notebooks/results.ipynb --output=../results/results.ipynb
+notebook: $(READY) ## execute notebooks/results.ipynb on RESULTS, DATASET and PROTOCOL, into a copy beside them
+	@$(BENCH) notebook --dataset $(call quote,$(DATASET)) --protocol $(call quote,$(PROTOCOL)) \
+		$(if $(filter-out file,$(origin RESULTS)),--results $(call quote,$(RESULTS)))
 
 test: $(READY) ## run the tests; ARGS='-m slow' runs the slow ones
 	$(PY) -m pytest $(ARGS)

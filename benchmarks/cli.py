@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from dataclasses import fields
 from difflib import get_close_matches
 from inspect import getdoc
@@ -166,6 +166,15 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
         metavar="PROTOCOL",
         help="one table of several protocols of a dataset, such as quick quick+learning_rate=0.001",
     )
+
+    notebook = verb("notebook", "execute a copy of notebooks/results.ipynb beside the results")
+    notebook.add_argument(
+        "--results",
+        default=SUPPRESS,
+        help="folder; by default results if it has the comparison, or else results/reference",
+    )
+    notebook.add_argument("--dataset", help="by default fashion_mnist")
+    notebook.add_argument("--protocol", help="by default quick, or else the only one")
     return parser, verbs.choices
 
 

@@ -22,6 +22,7 @@ VERBS = {
     "compare": "claims.compare",
     "images": "images.images",
     "report": "reports.report",
+    "notebook": "notebook.notebook",
 }
 
 
