@@ -12,8 +12,8 @@ from benchmarks.records.storage import check_writable
 
 def notebook(args: Namespace) -> int:
     """Execute a copy of the notebook, which is written beside the results it shows."""
-    from benchmarks.analysis.evidence import Evidence
     from benchmarks.report.notebook import ROOT, comparison
+    from benchmarks.report.rebuild import read
 
     original = ROOT / "notebooks" / "results.ipynb"
     if not original.exists():
@@ -24,7 +24,8 @@ def notebook(args: Namespace) -> int:
     folder = comparison(results, args.dataset, args.protocol)
     if "://" in str(folder):
         raise UsageError(f"the notebook is written to a folder on this machine, not to {folder}")
-    Evidence.load(folder)  # so that a missing run ends in one line
+    if read(folder).done.empty:
+        raise UsageError(f"no run in the table of {folder} ended well; `make bench` makes some")
     check_writable(folder)
     copy = folder.absolute() / "results.ipynb"
     variables = {
