@@ -210,13 +210,22 @@ class TrainingStudy(Study):
         """The value of an option in each row's model; its default where the name leaves it out."""
         return rows["model"].map(lambda model: _option(model, name))
 
+    def evidence(self, rows: pd.DataFrame) -> Evidence:
+        """The runs that ended well, with their predictions, by label.
+
+        Raises:
+            UsageError: the sweeps have different data.
+        """
+        done = rows[rows["status"] == OK]
+        return Evidence.joined({name: Evidence.load(each) for name, each in _of_rows(done).items()})
+
     def accuracy(self, rows: pd.DataFrame, model: str) -> Interval:
         """The interval of a model's accuracy over new trainings and new test images.
 
         Args:
             model: its label, as in `better`.
         """
-        found = _evidence(rows).accuracies
+        found = self.evidence(rows).accuracies
         if found is None:
             raise UsageError("these runs have no accuracies on images")
         return found.interval(model)
@@ -245,7 +254,7 @@ class TrainingStudy(Study):
             UsageError: the sweeps have different data.
         """
         by = metric(figure)
-        found = claims.claim(_evidence(rows), a, b, by)
+        found = claims.claim(self.evidence(rows), a, b, by)
         pair = found.difference
         if pair is None or by.kind not in (ACCURACY, MEAN):
             raise ValueError(f"{figure} has no difference with an interval")
@@ -281,11 +290,6 @@ def _of_rows(rows: pd.DataFrame) -> dict[str, Path]:
     """The comparisons that these rows are of, by the name of the sweep."""
     known = _comparisons(Path(rows.attrs["folder"]))
     return {name: known[name] for name in rows["sweep"].unique()}
-
-
-def _evidence(rows: pd.DataFrame) -> Evidence:
-    done = rows[rows["status"] == OK]
-    return Evidence.joined({name: Evidence.load(each) for name, each in _of_rows(done).items()})
 
 
 def _option(model: str, name: str) -> Any:
