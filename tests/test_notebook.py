@@ -1,13 +1,19 @@
+import io
 import shutil
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 from IPython import display
+from matplotlib.colors import to_rgb
+from PIL import Image
 
 from benchmarks import cli
 from benchmarks.errors import UsageError
 from benchmarks.records import store
 from benchmarks.report import notebook
+from benchmarks.report.style import LINE_COLORS, look
 from tests.conftest import ROOT
 
 PATH = ROOT / "notebooks" / "results.ipynb"
@@ -123,3 +129,17 @@ def test_which_comparison_is_shown(results, monkeypatch):
     assert notebook.comparison(protocol="d2l") == shipped / "fashion_mnist" / "d2l"
     with pytest.raises(UsageError, match="unknown protocol 'd2l'"):
         notebook.comparison(str(root / "results"), protocol="d2l")
+
+
+def test_a_palette_keeps_the_colors_of_few_pixels():
+    with look():
+        figure, axes = plt.subplots()
+        axes.imshow(np.linspace(0, 1, 10_000).reshape(100, 100), cmap="magma")
+        for place, color in enumerate(LINE_COLORS):
+            axes.plot(10 * place, 50, "o", ms=6, color=color)
+    with Image.open(io.BytesIO(notebook.small_png(figure))) as image:
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
+    plt.close(figure)
+    for color in LINE_COLORS:
+        own = np.array([round(255 * each) for each in to_rgb(color)])
+        assert np.abs(pixels - own).max(axis=1).min() < 10
