@@ -62,6 +62,7 @@ class SideBySide:
             write_atomic(folder / "curves.csv", curves.to_csv(index=False))
             done = self.rows[self.rows["status"] == OK]
             if not done.empty:
+                done = done.assign(protocol=" and ".join(each.name for each in self.folders))
                 save(plots.training_curves(done, curves), folder / "plots" / "curves.png")
 
 

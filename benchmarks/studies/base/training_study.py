@@ -24,7 +24,7 @@ from benchmarks.planning.sweep_config import SweepConfig
 from benchmarks.planning.variation import Variation
 from benchmarks.records import frames, store
 from benchmarks.records.artifacts import run_name
-from benchmarks.records.record import OK, RunRecord
+from benchmarks.records.record import DIVERGED, OK, RunRecord
 from benchmarks.records.storage import quarantine, write_atomic
 from benchmarks.records.store import RecordStore
 from benchmarks.report import table
@@ -135,7 +135,7 @@ class TrainingStudy(Study):
         return [*found.values()]
 
     def run(self, settings: Any, context: Context) -> bool:
-        """Train what is not trained yet; returns whether all runs ended well.
+        """Train what is not trained yet; returns whether every run ended well, or diverged.
 
         Raises:
             DataError, ModelError, UsageError: a sweep that cannot be served.
@@ -150,7 +150,7 @@ class TrainingStudy(Study):
         write_atomic(context.folder / SWEEPS, json.dumps(folders, indent=1) + "\n")
         executor = make_executor(next(iter(configs.values())))
         records = sweep(specs, RecordStore(context.folder), executor, context.force)
-        return all(record.status == OK for record in records)
+        return all(record.status in (OK, DIVERGED) for record in records)
 
     def is_measured(self, folder: Path) -> bool:
         """Whether a run of the last sweeps has left a record."""
