@@ -112,11 +112,14 @@ notebook: $(READY) ## execute notebooks/results.ipynb on RESULTS, DATASET and PR
 	@$(BENCH) notebook --dataset $(call quote,$(DATASET)) --protocol $(call quote,$(PROTOCOL)) \
 		$(if $(filter-out file,$(origin RESULTS)),--results $(call quote,$(RESULTS)))
 
+# A worker a core, each of which runs whole files of tests.
+WORKERS := -n logical --maxprocesses 8 --dist loadfile
+
 test: $(READY) ## run the tests; ARGS='-m slow' runs the slow ones
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(WORKERS) $(ARGS)
 
 faults: $(READY) ## kill, starve and corrupt sweeps, and see that nothing is lost
-	$(PY) -m pytest tests/faults -m ''
+	$(PY) -m pytest $(WORKERS) tests/faults -m ''
 
 lint: $(READY) ## check style and types
 	$(PY) -m ruff check .
