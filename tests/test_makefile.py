@@ -84,7 +84,7 @@ def test_bench_on_fashion_mnist(results, protocol, fashion_mnist, data_dir):
 def test_help_shows_targets_and_variables():
     shown = make("help").stdout
     targets = "help|setup|data|bench|options|describe|peers|study|report|notebook|test|faults|lint"
-    targets += "|format|clean|claim|compare"
+    targets += "|format|clean|claim|compare|images"
     variables = "MODELS|DATASET|PROTOCOL|SEEDS|DEVICE|RESULTS|ARGS|FORCE|DATA_DIR|PYTHON"
     assert set(re.findall(r"^  make (\w+) ", shown, re.M)) == set(targets.split("|"))
     assert set(variables.split("|")) <= set(re.findall(r"^  ([A-Z_]+) ", shown, re.M))

@@ -195,6 +195,6 @@ def test_the_report_of_a_damaged_folder_shows_the_rest(results, specs, counted, 
     (results / ".identity").write_bytes(b"\xff\xfe")
     assert cli.main(["report", "--results", str(results)]) == 0
     captured = capsys.readouterr()
-    assert "| tiny " in captured.out
+    assert "\ntiny " in captured.out
     assert len(captured.err.strip().splitlines()) == 1
     assert rebuild_report(results / specs[0].folder)

@@ -28,7 +28,7 @@ FEW = [
     (Fault(STEP, 8), EVERY_STEP),
     (Fault(STEP, 8), EVERY_EPOCH),
     (Fault(SAVE, 7, action="tear"), EVERY_STEP),
-    (Fault(TEST_STEP, 2), EVERY_EPOCH),
+    (Fault(TEST_STEP, after=True), EVERY_EPOCH),
     (Fault(WEIGHTS, after=True), EVERY_EPOCH),
 ]
 MANY = [
@@ -40,10 +40,9 @@ MANY = [
     *((Fault(SAVE, nth, after=True), EVERY_STEP) for nth in (1, 5, 6, 15)),
     *((Fault(EPOCH_END, nth), EVERY_EPOCH) for nth in (1, 2, 3)),
     *((Fault(EPOCH_END, nth, after=True), EVERY_EPOCH) for nth in (1, 2, 3)),
-    (Fault(TEST_STEP, 1), EVERY_EPOCH),
+    (Fault(TEST_STEP), EVERY_EPOCH),
     (Fault(WEIGHTS), EVERY_EPOCH),
     (Fault("benchmarks.training.weights:save", after=True), EVERY_EPOCH),
-    (Fault(TEST_STEP, 3, after=True), EVERY_EPOCH),
     (Fault("benchmarks.measurement.loop_timings:measure"), EVERY_EPOCH),
     (Fault("benchmarks.measurement.flops:training_flops"), EVERY_EPOCH),
     (Fault("benchmarks.machine.environment:describe"), EVERY_EPOCH),
@@ -142,7 +141,7 @@ def test_the_whole_sweep_killed_at_a_random_time(command, check, tmp_path, count
     output, errors = done.communicate(timeout=200)
     assert done.returncode == 0, errors
     assert "Traceback" not in errors
-    assert "| tiny " in output
+    assert "\ntiny " in output
     check(tmp_path)
 
 

@@ -71,7 +71,7 @@ def test_a_full_disk(command, check, tmp_path, counted):
         output, errors = command(tmp_path, "--checkpoint-seconds=0").communicate(timeout=200)
         assert "Traceback" not in errors
         assert "No space left on device" in errors + output
-        assert "| tiny " in output
+        assert "\ntiny " in output
         mount("-o remount,size=64m", tmp_path)
         done = command(tmp_path)
         _, errors = done.communicate(timeout=200)
@@ -102,7 +102,7 @@ def test_a_folder_that_is_read_only_is_still_reported(run_sweep, specs, tmp_path
         capsys.readouterr()
         assert cli.main(["report", "--results", str(tmp_path)]) == 0
         captured = capsys.readouterr()
-        assert "| tiny " in captured.out
+        assert "\ntiny " in captured.out
         assert "cannot be written: Read-only file system" in captured.err
         assert captured.err.count("\n") == 1
         arguments = ["run", "--models=lenet", "--dataset=cifar10", f"--results={tmp_path}"]

@@ -27,6 +27,7 @@ def study(small_data, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_sweep_answers_the_question(study, tmp_path, capsys):
     status, folder = study()
     assert status == 0

@@ -37,6 +37,7 @@ def study(small_data, small_fashion_mnist, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_the_weights_of_one_training_start_half_of_the_others(study, capsys):
     status, folder = study()
     assert status == 0
