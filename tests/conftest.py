@@ -114,6 +114,7 @@ def start_node(tmp_path, image_folder):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     fields = {"image_size": 32, "epochs": 2, "batch_size": 16, "train_examples": "null"}
+    fields |= {"precision": "32-true"}  # what `auto` is depends on the CPU, and is said
     processes = []
 
     def start(rank: int, *arguments: str, **others: object) -> subprocess.Popen:
