@@ -19,8 +19,9 @@ _INIT = {"default": "PyTorch's", "xavier": "Xavier", "lsuv": "LSUV"}
 
 
 def in_words(protocols: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """What protocols say, by subject; values that differ are separated by slashes, with a dash
-    for nothing to say.
+    """What protocols say, by subject.
+
+    Values that differ are separated by slashes; a protocol without a value has a dash.
 
     Args:
         protocols: the fields of each protocol by name, such as the settings of each model.

@@ -129,8 +129,8 @@ class Speed:
     )
     data_examples_per_sec: float | None = record_field("of the batches alone; median", "examples/s")
     reference_examples_per_sec: float | None = record_field(
-        "of the reference workload, mean of before the training and after it; after: median of the "
-        "timing just after the training and of those between the loops' rounds",
+        "rate of the reference workload: mean of its rate before the training and its rate after, "
+        "which is the median of all timings since the end of the training",
         "examples/s",
     )
     reference_drift: float | None = record_field(

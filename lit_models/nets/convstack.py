@@ -1,5 +1,4 @@
-"""Equal convolutions in three stages: the net of studies that vary what a convolution is made of. A
-net of these studies, without a paper.
+"""Equal convolutions in three stages, for studies of what a convolution is made of; no paper.
 
 The plan is VGG's (Simonyan and Zisserman, 2015), with batch normalisation after each convolution,
 and with global average pooling instead of hidden linear layers (Lin et al., 2014): nearly all

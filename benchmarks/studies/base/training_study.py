@@ -122,7 +122,7 @@ class TrainingStudy(Study):
         """The runs of all sweeps, each once, with their data.
 
         Raises:
-            DataError, ModelError, UsageError: data that are missing or do not fit.
+            DataError, ModelError, UsageError: data that do not fit, or two sweeps of one run.
         """
         datasets: dict[DatasetRequest, ImageDataset] = {}
         found = {}
@@ -132,6 +132,8 @@ class TrainingStudy(Study):
             dataset = datasets[config.data]
             for spec in plan(config.check_data(dataset), dataset):
                 found[spec.folder, run_name(spec)] = spec, dataset
+        if len({spec.key for spec, _ in found.values()}) < len(found):
+            raise UsageError(f"two sweeps of study {self.name} plan the same run; --set others")
         return [*found.values()]
 
     def run(self, settings: Any, context: Context) -> bool:

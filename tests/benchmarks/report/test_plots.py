@@ -17,34 +17,12 @@ from benchmarks.report.plots.lineup import lineup
 from benchmarks.report.plots.series import MOST_NAMES
 from benchmarks.report.standing import of_accuracies
 from benchmarks.report.style import FAINT, GREY, LINE_COLORS, save
+from tests.benchmarks.report.figures import predictions_of, texts, words
 from tests.benchmarks.report.frames import crowd, curves_of, evaluations_of, varied
-from tests.benchmarks.results import CLASSES, predictions
 
 NETS = 8
 SEEDS = 3
 IMAGES = 500
-
-
-def texts(figure):
-    """All that is written; ticks beyond the ends of their axis are not drawn."""
-    ticks = [
-        (tick, sorted(axis.get_view_interval()))
-        for axes in figure.axes
-        for axis in (axes.xaxis, axes.yaxis)
-        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
-    ]
-    beyond = [
-        label
-        for tick, (low, high) in ticks
-        if not low <= tick.get_loc() <= high
-        for label in (tick.label1, tick.label2)
-    ]
-    found = figure.findobj(plt.Text)
-    return [each for each in found if each.get_visible() and each.get_text() and each not in beyond]
-
-
-def words(figure):
-    return {text.get_text() for text in texts(figure)}
 
 
 def standing_of(rows):
@@ -54,16 +32,6 @@ def standing_of(rows):
         for model, runs in rows.groupby("model", sort=False)
     }
     return of_accuracies(Accuracies.of(correct))
-
-
-def predictions_of(rows):
-    """Predictions with the accuracies of these runs, by model."""
-    return {
-        model: [
-            predictions(run.test_accuracy, model, run.seed) for run in runs.itertuples(index=False)
-        ]
-        for model, runs in rows.groupby("model")
-    }
 
 
 @pytest.fixture(scope="module")
@@ -275,29 +243,4 @@ def test_what_was_not_timed_is_not_drawn():
         name for name, _ in plots.figures(rows, curves_of(rows), evaluations_of(rows[:0]), None)
     ]
     assert names == ["accuracy", "macs", "parameters", "curves"]
-    plt.close("all")
-
-
-def test_predictions_have_a_panel_for_each_of_the_best_nets():
-    rows = crowd(10, 2)
-    kept = predictions_of(rows)
-    for name, figure in plots.of_predictions(rows, kept):
-        titles = [axes.get_title().split()[0] for axes in figure.axes]
-        assert titles == [f"net{number:02}" for number in reversed(range(2, 10))], name
-        assert "the best 8 of 10 nets" in " ".join(words(figure))
-    assert not dict(plots.of_predictions(rows, {}))
-    plt.close("all")
-
-
-def test_the_panels_show_shares_of_a_true_class_and_the_error():
-    rows = crowd(1, test_accuracy=0.7)
-    kept = predictions_of(rows)
-    found = dict(plots.of_predictions(rows, kept))
-    (run,) = kept["net00"]
-    right = [100 * run.correct[run.labels.true == own].mean() for own in range(3)]
-    shares = {f"{share:.0f}" for own in right for share in (own, 100 - own)}
-    assert {"net00  0.700", *shares, *CLASSES} <= words(found["confusion"])
-    # Confidence .9, accuracy .7; .9 is kept in half precision.
-    assert any(text.startswith("ECE 0.200 ±") for text in words(found["calibration"]))
-    assert any(text.endswith("overconfident") for text in words(found["calibration"]))
     plt.close("all")

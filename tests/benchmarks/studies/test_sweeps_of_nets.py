@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks import studies
+from benchmarks.errors import UsageError
 from benchmarks.studies.base import Context
 
 SMALL = {"seeds": "0,1", "protocol.epochs": 1, "protocol.train_examples": 30}
@@ -53,6 +54,14 @@ def test_a_sweep_answers_the_question(small_fashion_mnist, tmp_path, name):
     assert all(each.sentence in (folder / "table.md").read_text() for each in verdicts)
     assert text
     assert (folder / "plots" / f"{name}.png").exists()
+
+
+def test_a_run_that_two_sweeps_plan_is_refused(small_fashion_mnist, tmp_path):
+    study = studies.load("resolution_and_batch")
+    context = Context(tmp_path / "studies" / study.name, "cpu", small_fashion_mnist)
+    settings = study.settings("quick", SMALL | {"image_sizes": "28,32", "batch_sizes": "8,32"})
+    with pytest.raises(UsageError, match=r"plan the same run; --set"):
+        study.run(settings, context)
 
 
 @pytest.mark.parametrize("name", SWEEPS)
