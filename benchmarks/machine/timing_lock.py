@@ -93,14 +93,16 @@ class TimingLock:
             self._file = None
 
     def _lock(self, file: int) -> Holder | None:
-        """Whoever gets the file alone writes who holds it, and then shares it with its group."""
-        if _flock(file, fcntl.LOCK_EX):
+        """Whoever gets the file alone writes who holds it, and then shares it with its group.
+
+        A file is held alone only as long as that takes, so that the others wait for it.
+        """
+        if _alone(file):
             now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
             holder = Holder(self._group, _user(), os.getpid(), now)
             os.ftruncate(file, 0)
             os.pwrite(file, json.dumps(asdict(holder)).encode(), 0)
-        if not _flock(file, fcntl.LOCK_SH):
-            return _read(file)
+        fcntl.flock(file, fcntl.LOCK_SH)
         holder = _read(file)
         return None if holder.group == self._group else holder
 
@@ -148,9 +150,9 @@ def _open(file: Path) -> int:
     return descriptor
 
 
-def _flock(file: int, kind: int) -> bool:
+def _alone(file: int) -> bool:
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -159,7 +161,7 @@ def _flock(file: int, kind: int) -> bool:
 def _read(file: int) -> Holder:
     try:
         return Holder(**json.loads(os.pread(file, 4096, 0)))
-    except (ValueError, TypeError):  # not yet written
+    except (ValueError, TypeError):  # its holder ended before it had written
         return Holder("", "somebody", 0, "just now")
 
 

@@ -3,6 +3,8 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -66,6 +68,26 @@ def test_the_processes_of_a_group_share_it():
     second.release()
     assert stranger.acquire() is None
     assert first.acquire().group == "theirs"
+
+
+def test_a_holder_is_known_to_processes_that_come_while_it_writes(path, monkeypatch):
+    """Else a process would wait for one of its own group, whose name it cannot read yet."""
+    writing = threading.Event()
+    write = os.pwrite
+
+    def slowly(*args):
+        writing.set()
+        time.sleep(0.2)
+        return write(*args)
+
+    monkeypatch.setattr(timing_lock.os, "pwrite", slowly)
+    first, second, stranger = TimingLock("ours"), TimingLock("ours"), TimingLock("theirs")
+    thread = threading.Thread(target=first.acquire)
+    thread.start()
+    writing.wait()
+    assert second.acquire() is None
+    assert stranger.acquire().group == "ours"
+    thread.join()
 
 
 def test_every_user_may_open_it(path):
