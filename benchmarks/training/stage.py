@@ -14,11 +14,13 @@ class Stage:
         name: TRAINING, TESTING or TIMING.
         seconds_left: until the run has its record, estimated from its steps; None: unknown.
         done: fraction of the training steps that are taken.
+        history: loss and accuracy of each epoch so far, as in the record.
     """
 
     name: str
     seconds_left: float | None = None
     done: float = 0.0
+    history: tuple[dict[str, float], ...] = ()
 
 
 Report = Callable[[Stage], None]

@@ -16,7 +16,8 @@ def test_every_stage_is_reported_with_the_time_left(make_training, monkeypatch, 
     trainer = training.trainer(
         max_epochs=2, callbacks=[callback], enable_progress_bar=False, enable_checkpointing=False
     )
-    trainer.fit(training.module(), datamodule=training.data)
+    module = training.module()
+    trainer.fit(module, datamodule=training.data)
 
     first, *during, last = reports
     assert (first.name, first.done, first.seconds_left) == (TRAINING, 0.0, None)
@@ -26,3 +27,6 @@ def test_every_stage_is_reported_with_the_time_left(make_training, monkeypatch, 
     assert (last.name, last.done) == (TESTING, 1.0)
     assert last.seconds_left == 100.0 + callback.seconds_a_step
     assert all(100.0 < stage.seconds_left < 200.0 for stage in during)
+    assert (first.history, last.history) == ((), tuple(module.history))
+    assert {len(stage.history) for stage in during} == {0, 1}  # epochs that have ended
+    assert during[-1].history == last.history[:1]
