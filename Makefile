@@ -1,6 +1,6 @@
 MODELS ?= all#            all, names, comma lists, wildcards such as resnet*, options such as lenet[padding=0]
 DATASET ?= fashion_mnist# fashion_mnist, cifar10, fashion_mnist_masks, or a folder or archive of images
-PROTOCOL ?= auto#         auto, quick, standard, d2l, or a path to a YAML file
+PROTOCOL ?= auto#         auto, quick, laptop, standard, d2l, or a path to a YAML file
 SEEDS ?= 0#               such as 0,1,2
 DEVICE ?= auto#           auto, cpu, cuda, cuda:1 or mps
 RESULTS ?= results#       folder, or URL such as s3://bucket/results, for records, tables and plots
