@@ -5,11 +5,25 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from benchmarks.machine import accelerator
 from benchmarks.measurement.loop_timings import in_turns
 
 WARMUP_CALLS = 2
+
+
+def _forward(layer: nn.Module, images: Tensor) -> Tensor:
+    return layer(images)
+
+
+def _forward_backward(layer: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(layer(images).sum(), (images, *layer.parameters()))
+
+
+# What a layer is timed at: a function of the layer and its input.
+WORKS = {"forward": _forward, "forward_backward": _forward_backward}
+IN_WORDS = {work: work.replace("_", " + ") for work in WORKS}
 
 
 def in_rounds(

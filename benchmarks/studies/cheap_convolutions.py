@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor, nn
 
 from benchmarks.analysis.growth import ratio_interval
 from benchmarks.machine import process_settings
 from benchmarks.measurement import calls
+from benchmarks.measurement.calls import IN_WORDS, WORKS
 from benchmarks.planning.protocol import Count, Positive
 from benchmarks.report.style import look
 from benchmarks.studies.base import Column, Context, Study, Verdict
@@ -40,18 +40,6 @@ class Settings:
     batch_size: Count = 8
     rounds: Count = 15
     block_seconds: Positive = 0.02
-
-
-def _forward(layer: nn.Module, images: Tensor) -> Tensor:
-    return layer(images)
-
-
-def _forward_backward(layer: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
-    return torch.autograd.grad(layer(images).sum(), (images, *layer.parameters()))
-
-
-WORKS = {"forward": _forward, "forward_backward": _forward_backward}
-IN_WORDS = {work: work.replace("_", " + ") for work in WORKS}
 
 
 class CheapConvolutions(Study):

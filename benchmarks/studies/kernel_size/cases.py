@@ -49,18 +49,6 @@ class Case:
         return own.requires_grad_()
 
 
-def _forward(layer: nn.Module, images: Tensor) -> Tensor:
-    return layer(images)
-
-
-def _forward_backward(layer: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
-    return torch.autograd.grad(layer(images).sum(), (images, *layer.parameters()))
-
-
-WORKS = {"forward": _forward, "forward_backward": _forward_backward}
-IN_WORDS = {work: work.replace("_", " + ") for work in WORKS}
-
-
 def peak_mb(call: Callable[[], object], device: torch.device) -> float:
     """Peak memory of a call above what is in use before it, in MiB."""
     out_of_memory.free(device)

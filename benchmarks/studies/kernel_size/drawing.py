@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.analysis.growth import exponent_interval
-from benchmarks.studies.kernel_size.cases import IN_WORDS, WORKS
+from benchmarks.measurement.calls import IN_WORDS, WORKS
 
 PAIRS = {"3 + 3": "5", "3 + 3 + 3": "7"}  # stacks, and the kernel of the same receptive field
 

@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from benchmarks.analysis.growth import exponent, ratio_interval
 from benchmarks.machine import process_settings
 from benchmarks.measurement import calls
+from benchmarks.measurement.calls import IN_WORDS, WORKS
 from benchmarks.planning.protocol import Count, Positive
 from benchmarks.report.style import look
 from benchmarks.studies.base import Column, Context, Study, Verdict
-from benchmarks.studies.kernel_size.cases import IN_WORDS, WORKS, Case, peak_mb
+from benchmarks.studies.kernel_size.cases import Case, peak_mb
 from benchmarks.studies.kernel_size.drawing import PAIRS, draw, exponent_of, single
 from lit_models.analysis.cost import cost
 from lit_models.analysis.formulas import conv_parameters

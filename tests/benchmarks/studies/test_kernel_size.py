@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import cli
+from benchmarks.measurement.calls import WORKS
 from benchmarks.studies.kernel_size import KernelSize
-from benchmarks.studies.kernel_size.cases import WORKS
 
 SMALL = {
     "cases": "4 x 12,4 x 8 channels_last bf16",
