@@ -1,12 +1,20 @@
 """Verbs that train, or use what was trained: `data`, `run` and `predict`."""
 
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import datamodules
 from benchmarks.commands.models import name_broken_files
 from benchmarks.commands.studies import study
 from benchmarks.records.storage import check_writable, write_atomic
 from datamodules import DataError
+
+if TYPE_CHECKING:
+    from benchmarks.execution.run_logs import RunLogs
+    from benchmarks.planning.plan import RunSpec
+    from benchmarks.planning.sweep_config import SweepConfig
 
 
 def data(args: Namespace) -> int:
@@ -66,8 +74,8 @@ def run(args: Namespace) -> int:
         records = followers.follow(specs, store, executor)
         return 0 if all(record.status == OK for record in records) else 1
     try:
-        with followers.leading(config.placement.num_nodes):
-            records = sweep(specs, store, executor, config.force)
+        with _logs(config, specs) as logs, followers.leading(config.placement.num_nodes):
+            records = sweep(specs, store, executor, config.force, logs)
     except Interrupted:
         if list((config.folder / "runs").glob("*.json")):
             print(f"\n{rebuild_report(config.folder)}")
@@ -75,6 +83,21 @@ def run(args: Namespace) -> int:
     print(f"\n{rebuild_report(config.folder)}")
     is_well = args.study is None or study(args) == 0
     return 0 if is_well and all(record.status == OK for record in records) else 1
+
+
+@contextmanager
+def _logs(config: "SweepConfig", specs: "list[RunSpec]") -> "Iterator[RunLogs | None]":
+    """The logs of a sweep, if it has a logger."""
+    from benchmarks.planning.sweep_config import CSV
+
+    if config.logger == CSV:
+        yield None
+        return
+    from benchmarks.execution.run_logs import RunLogs
+
+    with RunLogs(config.logger, config.results, specs) as logs:
+        print(logs)
+        yield logs
 
 
 def predict(args: Namespace) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from filelock import BaseFileLock, Timeout
 
@@ -17,6 +18,9 @@ from benchmarks.planning.plan import RunSpec
 from benchmarks.records.record import FAILED, OK, RunRecord
 from benchmarks.records.storage import reason
 from benchmarks.records.store import RecordStore, identity
+
+if TYPE_CHECKING:
+    from benchmarks.execution.run_logs import RunLogs
 
 TICK = 0.5  # seconds between two checks of signals and of the locks of others
 
@@ -38,7 +42,11 @@ class _Run:
 
 
 def sweep(
-    specs: list[RunSpec], store: RecordStore, executor: Executor, force: bool = False
+    specs: list[RunSpec],
+    store: RecordStore,
+    executor: Executor,
+    force: bool = False,
+    logs: "RunLogs | None" = None,
 ) -> list[RunRecord]:
     """Carry out the runs that have not finished yet, and report the outcome of each.
 
@@ -46,6 +54,7 @@ def sweep(
 
     Args:
         force: run again, from the start, what has finished.
+        logs: are told of every run, cached ones too.
 
     Returns:
         The records in the order in which the runs ended, without those that never began.
@@ -68,11 +77,15 @@ def sweep(
             due.append(_Run(spec, store.lock(spec), store.find(spec), trained, last, why))
     store.tidy(*cached)
     records = [record for _, record in cached]
+    if logs:
+        for run in cached:
+            logs.ended(*run)
     try:
         estimates = _estimates(due, store, executor)
         progress = Progress([run.spec for run in due], estimates, executor.jobs)
         with progress, _signals(executor) as signals:
-            records.extend(_carry_out(due, store, executor, progress, signals, force=force))
+            ended = _carry_out(due, store, executor, progress, signals, force=force, logs=logs)
+            records.extend(ended)
     except KeyboardInterrupt as interrupt:
         done = sum(record.status == OK for record in records)
         kept = f"{done} of {len(specs)} runs are finished and kept in {store.root}"
@@ -136,6 +149,7 @@ def _carry_out(
     signals: list[int],
     *,
     force: bool,
+    logs: "RunLogs | None",
 ) -> Iterator[RunRecord]:
     waiting: list[_Run] = list(due)
     running: dict[str, _Run] = {}
@@ -173,7 +187,12 @@ def _carry_out(
                     progress.ended(run.spec, record)
                     yield record
                 run.lock.release()
-            progress.update(executor.stages())
+                if logs and record is not None:
+                    logs.ended(spec, record)
+            stages = executor.stages()
+            progress.update(stages)
+            if logs:
+                logs.update(stages)
     finally:
         executor.kill()
     if told:

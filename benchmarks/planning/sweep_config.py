@@ -27,6 +27,9 @@ from datamodules import DatasetRequest, ImageDataset
 
 EXECUTORS = ("local", "ray")
 
+# What shows runs while they train; all but the first are packages, and extras of this one.
+CSV, TENSORBOARD, MLFLOW, WANDB = LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
+
 # Fields of `SweepConfig` that tell how runs are carried out; studies that train take them too.
 STUDY_OPTIONS = ("executor", "jobs", "timeout", "checkpoint_seconds", "no_timing")
 
@@ -80,6 +83,9 @@ class SweepConfig:
     keep_weights: bool = option(
         "true or false: keep the trained weights, in weights/", True, type=read_switch
     )
+    logger: str = option(
+        f"{', '.join(LOGGERS)}: where to show runs too; csv: in the results alone", CSV
+    )
     no_timing: bool = option(
         "train and test only; the columns of timed loops stay empty", False, action="store_true"
     )
@@ -96,6 +102,9 @@ class SweepConfig:
         if self.vary and self.vary.field == "fit":
             raise UsageError("--vary fit is not served: all runs of a sweep share their images")
         check_known("executor", self.executor, EXECUTORS)
+        check_known("logger", self.logger, LOGGERS)
+        if self.logger != CSV and not isinstance(self.results, Path):
+            raise UsageError("--logger writes to a folder of this machine; --results is a URL")
         if self.executor != "local" and self.placement.ranks > 1:
             raise UsageError("several devices can share a run only with --executor local")
         check_above_zero(jobs=self.jobs, timeout=self.timeout)
@@ -155,6 +164,9 @@ class SweepConfig:
 
         if self.executor == "ray" and find_spec("ray") is None:
             raise UsageError("the executor ray needs Ray; install it by `pip install ray`")
+        if self.logger != CSV and find_spec(self.logger) is None:
+            install = f"`pip install '.[{self.logger}]'`"
+            raise UsageError(f"the logger {self.logger} is not installed; {install} installs it")
         placement = self.placement.resolved(self.executor)
         protocol, name = self.protocol, self.protocol_name
         if protocol is None:
