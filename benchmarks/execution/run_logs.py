@@ -134,8 +134,13 @@ class RunLogs:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         log = _Log(self._loggers.make(spec))
-        named = {"model": spec.model, "dataset": spec.dataset, "protocol": spec.protocol_name}
-        named |= {"seed": spec.seed, "device": spec.device, "commit": self._commit}
+        named: dict[str, Any] = {"model": spec.model, "dataset": spec.dataset}
+        named |= {
+            "protocol": spec.protocol_name,
+            "seed": spec.seed,
+            "device": spec.device,
+            "commit": self._commit,
+        }
         log.logger.log_hyperparams(named | spec.training_inputs["protocol"])
         self._logs[spec.key] = log
         return log
