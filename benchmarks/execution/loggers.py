@@ -2,6 +2,9 @@
 
 import logging
 import os
+import shlex
+import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from benchmarks.records.artifacts import run_name
 PROJECT = "cnn-benchmarks"  # in Weights & Biases
 
 _SECONDS_TO_CONNECT = 30.0
+_SECONDS_TO_FLUSH = 5  # so that curves are seen while a run trains
 
 
 class Loggers:
@@ -33,7 +37,8 @@ class Loggers:
         if name == TENSORBOARD:
             import torch.utils.tensorboard  # noqa: F401, so that a broken one is found at once
 
-            self.viewer = f"tensorboard --logdir {folder}"
+            _leave_errors_to_callers()
+            self.viewer = f"tensorboard --logdir {shlex.quote(str(folder))}"
         elif name == MLFLOW:
             self._open_mlflow()
         elif name == WANDB:
@@ -51,7 +56,9 @@ class Loggers:
         """
         comparison, name = spec.folder.as_posix(), run_name(spec)
         if self.name == TENSORBOARD:
-            return TensorBoardLogger(self.folder, comparison, name, default_hp_metric=False)
+            return TensorBoardLogger(
+                self.folder, comparison, name, default_hp_metric=False, flush_secs=_SECONDS_TO_FLUSH
+            )
         if self.name == MLFLOW:
             return self._make_mlflow(comparison, name)
         return WandbLogger(
@@ -95,7 +102,7 @@ class Loggers:
         self._uri = os.environ.get("MLFLOW_TRACKING_URI") or local
         self._artifacts = (self.folder / "artifacts").as_uri() if self._uri == local else None
         self._client = MlflowClient(self._uri)
-        self.viewer = f"mlflow ui --backend-store-uri {self._uri}"
+        self.viewer = f"mlflow ui --backend-store-uri {shlex.quote(self._uri)}"
 
     def _make_mlflow(self, comparison: str, name: str) -> Logger:
         if experiment := self._client.get_experiment_by_name(comparison):
@@ -107,12 +114,25 @@ class Loggers:
         )
 
     def _open_wandb(self) -> None:
+        os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
 
         self._mode = None if wandb.login(prompt=False) else "offline"
-        uploads = f"wandb sync {self.folder}/*/*/*/wandb/offline-run-*"
+        uploads = f"wandb sync {shlex.quote(str(self.folder))}/*/*/*/wandb/offline-run-*"
         self.viewer = uploads if self._mode else "https://wandb.ai"
         # The output and the load of this process are not those of a run.
         self._settings: Any = wandb.Settings(
             silent=True, console="off", x_disable_stats=True, init_timeout=_SECONDS_TO_CONNECT
         )
+
+
+@cache
+def _leave_errors_to_callers() -> None:
+    """Print no error of TensorBoard's writing thread: its next caller raises it."""
+    print_error = threading.excepthook
+
+    def hook(error: threading.ExceptHookArgs) -> None:
+        if not type(error.thread).__module__.startswith("tensorboard."):
+            print_error(error)
+
+    threading.excepthook = hook

@@ -60,7 +60,7 @@ class RunLogs:
         try:
             self._loggers = Loggers(name, folder)
         except Exception as error:  # of the package
-            raise UsageError(f"--logger {name} cannot be opened: {last_line(error)}") from None
+            raise UsageError(f"--logger {name} cannot be opened: {_reason(error)}") from None
         self._specs = {spec.key: spec for spec in specs}
         self._logs: dict[str, _Log] = {}
         self._failed: set[str] = set()
@@ -99,9 +99,9 @@ class RunLogs:
         except Exception as error:  # of the package
             self._failed.add(spec.key)
             self._logs.pop(spec.key, None)
-            name, problem = self._loggers.name, last_line(error)
+            problem = f"{self._loggers.name} failed: {_reason(error)}"
             print(
-                f"benchmarks: {spec.title} is not logged further: {name} failed: {problem}",
+                f"benchmarks: {spec.title} is not logged further: {problem}",
                 file=sys.stderr,
             )
 
@@ -134,19 +134,21 @@ class RunLogs:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         log = _Log(self._loggers.make(spec))
-        named: dict[str, Any] = {"model": spec.model, "dataset": spec.dataset}
-        named |= {
-            "protocol": spec.protocol_name,
-            "seed": spec.seed,
-            "device": spec.device,
-            "commit": self._commit,
-        }
+        named = {name: getattr(spec, name) for name in ("model", "dataset", "seed", "device")}
+        named |= {"protocol": spec.protocol_name, "commit": self._commit}
         log.logger.log_hyperparams(named | spec.training_inputs["protocol"])
         self._logs[spec.key] = log
         return log
 
     def _close(self, spec: RunSpec, status: str) -> None:
         self._loggers.close(self._logs.pop(spec.key).logger, status)
+
+
+def _reason(error: BaseException) -> str:
+    """The first cause of an error, in a line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return last_line(error).partition("\n")[0]
 
 
 def _figures(record: RunRecord) -> dict[str, float]:
