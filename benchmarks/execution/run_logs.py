@@ -18,6 +18,7 @@ from benchmarks.errors import UsageError
 from benchmarks.execution.local import last_line
 from benchmarks.execution.loggers import Loggers
 from benchmarks.machine import environment, process_settings
+from benchmarks.planning.fingerprint import digest
 from benchmarks.planning.plan import RunSpec
 from benchmarks.records.record import OK, RunRecord
 from benchmarks.records.storage import check_writable, write_atomic
@@ -25,7 +26,7 @@ from benchmarks.training.stage import Stage
 
 Epochs = list[dict[str, float]]
 
-# The file in the folder of a log that is complete; it holds when the run ended.
+# The file in the folder of a log that is complete; it holds a hash of the record.
 _COMPLETE = "complete"
 
 
@@ -100,10 +101,7 @@ class RunLogs:
             self._failed.add(spec.key)
             self._logs.pop(spec.key, None)
             problem = f"{self._loggers.name} failed: {_reason(error)}"
-            print(
-                f"benchmarks: {spec.title} is not logged further: {problem}",
-                file=sys.stderr,
-            )
+            print(f"benchmarks: {spec.title} is not logged further: {problem}", file=sys.stderr)
 
     def _log_epochs(self, spec: RunSpec, epochs: Epochs) -> None:
         log = self._logs.get(spec.key)
@@ -117,7 +115,8 @@ class RunLogs:
 
     def _log_record(self, spec: RunSpec, record: RunRecord) -> None:
         complete = self._loggers.folder_of(spec) / _COMPLETE
-        if complete.exists() and complete.read_text() == record.finished_at:
+        content = digest(record.to_dict())
+        if complete.exists() and complete.read_text() == content:
             return
         if record.history:
             self._log_epochs(spec, record.history)
@@ -125,7 +124,7 @@ class RunLogs:
         if record.status == OK:
             self._loggers.finish(log.logger, _figures(record), step=record.setup.epochs)
         self._close(spec, "success" if record.status == OK else "failed")
-        write_atomic(complete, record.finished_at)
+        write_atomic(complete, content)
 
     def _open(self, spec: RunSpec) -> _Log:
         if spec.key in self._logs:
