@@ -88,7 +88,7 @@ def run(args: Namespace) -> int:
 @contextmanager
 def _logs(config: "SweepConfig", specs: "list[RunSpec]") -> "Iterator[RunLogs | None]":
     """The logs of a sweep, if it has a logger."""
-    from benchmarks.planning.sweep_config import CSV
+    from benchmarks.planning.options import CSV
 
     if config.logger == CSV:
         yield None

@@ -10,8 +10,8 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
+from benchmarks.planning.options import MLFLOW, TENSORBOARD, WANDB
 from benchmarks.planning.plan import RunSpec
-from benchmarks.planning.sweep_config import MLFLOW, TENSORBOARD, WANDB
 from benchmarks.records.artifacts import run_name
 
 PROJECT = "cnn-benchmarks"  # in Weights & Biases

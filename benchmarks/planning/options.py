@@ -3,11 +3,15 @@
 import os
 from argparse import Action
 from dataclasses import field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import UsageError, check_known
 from benchmarks.planning.variation import split
+
+# What shows runs while they train; all but the first are packages, and extras of this one.
+CSV, TENSORBOARD, MLFLOW, WANDB = LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
 
 
 def option(doc: str, default: Any, **options: Any) -> Any:
@@ -45,3 +49,9 @@ def check_above_zero(**values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not value > 0:
             raise UsageError(f"--{name.replace('_', '-')} must be above 0")
+
+
+def check_installed(logger: str) -> None:
+    if logger != CSV and find_spec(logger) is None:
+        install = f"`pip install '.[{logger}]'`"
+        raise UsageError(f"the logger {logger} is not installed; {install} installs it")

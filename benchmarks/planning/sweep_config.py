@@ -13,8 +13,11 @@ from pathlib import Path
 import datamodules
 from benchmarks.errors import UsageError, check_known
 from benchmarks.planning.options import (
+    CSV,
+    LOGGERS,
     Once,
     check_above_zero,
+    check_installed,
     option,
     read_folder,
     read_seeds,
@@ -26,9 +29,6 @@ from benchmarks.planning.variation import Variation, split
 from datamodules import DatasetRequest, ImageDataset
 
 EXECUTORS = ("local", "ray")
-
-# What shows runs while they train; all but the first are packages, and extras of this one.
-CSV, TENSORBOARD, MLFLOW, WANDB = LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
 
 # Fields of `SweepConfig` that tell how runs are carried out; studies that train take them too.
 STUDY_OPTIONS = ("executor", "jobs", "timeout", "checkpoint_seconds", "no_timing")
@@ -164,9 +164,7 @@ class SweepConfig:
 
         if self.executor == "ray" and find_spec("ray") is None:
             raise UsageError("the executor ray needs Ray; install it by `pip install ray`")
-        if self.logger != CSV and find_spec(self.logger) is None:
-            install = f"`pip install '.[{self.logger}]'`"
-            raise UsageError(f"the logger {self.logger} is not installed; {install} installs it")
+        check_installed(self.logger)
         placement = self.placement.resolved(self.executor)
         protocol, name = self.protocol, self.protocol_name
         if protocol is None:

@@ -10,9 +10,10 @@ import yaml
 from benchmarks.errors import UsageError
 from benchmarks.execution import sweep as sweeps
 from benchmarks.execution.run_logs import RunLogs
-from benchmarks.planning import sweep_config
+from benchmarks.planning import options
+from benchmarks.planning.options import LOGGERS
 from benchmarks.planning.plan import RunOptions
-from benchmarks.planning.sweep_config import LOGGERS, SweepConfig
+from benchmarks.planning.sweep_config import SweepConfig
 from benchmarks.records.artifacts import run_name
 from benchmarks.records.record import FAILED, OK
 from benchmarks.records.storage import open_folder
@@ -196,7 +197,7 @@ def test_a_logger_that_fails_loses_no_run(tmp_path, make_spec, monkeypatch, caps
 
 @pytest.mark.parametrize("name", LOGGERS[1:])
 def test_a_logger_that_is_not_installed_is_refused_before_any_run(monkeypatch, name):
-    monkeypatch.setattr(sweep_config, "find_spec", lambda package: None)
+    monkeypatch.setattr(options, "find_spec", lambda package: None)
     with pytest.raises(UsageError, match=rf"{name} is not installed; `pip install '\.\[{name}\]'`"):
         SweepConfig(logger=name).resolved()
 
