@@ -14,6 +14,7 @@ from filelock import BaseFileLock
 from benchmarks.planning.fingerprint import digest
 from benchmarks.records.artifacts import (
     predictions_path,
+    read_predictions,
     run_name,
     run_stem,
     weights_path,
@@ -73,6 +74,28 @@ class RecordStore:
         write_atomic(self.path(spec), json.dumps(content, indent=1) + "\n")
         self.tidy((spec, record))
         return record
+
+    def adopt(self, spec: "RunSpec", record: RunRecord, path: Path) -> RunRecord:
+        """Write the record of the same training in another comparison as that of this run.
+
+        Args:
+            record: its key is that of `spec`.
+            path: where it lies, with its predictions and weights beside it.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        comparison = {
+            "protocol": spec.protocol_name,
+            "protocol_digest": spec.protocol_digest,
+            "varied": spec.varied,
+            "varied_value": spec.varied_value,
+        }
+        predictions = read_predictions(path.parents[1], record)
+        if (weights := weights_path(path)).exists():
+            write_atomic(weights_path(self.path(spec)), weights.read_bytes())
+        setup = replace(record.setup, **comparison)
+        return self.write(spec, replace(record, setup=setup, predictions=predictions))
 
     def tidy(self, *runs: tuple["RunSpec", RunRecord]) -> None:
         """Remove what runs with these records no longer need, also after a writer was killed."""

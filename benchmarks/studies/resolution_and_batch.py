@@ -26,10 +26,7 @@ SATURATED = 0.9  # of the fastest rate is called saturated
 
 @dataclass(frozen=True)
 class Settings(TrainingSettings):
-    """Two sweeps of the same models: one varies the size of images, the other that of batches.
-
-    The protocol's own batch size is not among those of the second, or a run would be of both.
-    """
+    """Two sweeps of the same models: one varies the size of images, the other that of batches."""
 
     image_sizes: tuple[str, ...] = ("28", "56", "112", "224")
     batch_sizes: tuple[str, ...] = ("16", "64", "256", "1024")

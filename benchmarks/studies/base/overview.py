@@ -1,10 +1,11 @@
-"""The overview of all studies of a results folder: question, picture and verdicts of each."""
+"""The overview of all studies: question, paragraph, picture and verdicts of each."""
 
 import json
 from pathlib import Path
 
 from benchmarks import studies
 from benchmarks.records.storage import lock, quarantine, write_atomic
+from benchmarks.studies.base.study import ABOUT
 
 _HEAD = "# Studies\n\nMade by `make study` and `make report`; do not edit."
 
@@ -24,6 +25,8 @@ def write(folder: Path) -> None:
 def _section(folder: Path) -> str:
     name = folder.name
     parts = [f"## [{name}]({name}/table.md)", _question(name)]
+    if (folder / ABOUT).exists():
+        parts.append((folder / ABOUT).read_text(encoding="utf-8").strip())
     if (folder / "plots" / f"{name}.png").exists():
         parts.append(f"![{name}]({name}/plots/{name}.png)")
     parts.append("\n".join(f"- {sentence}" for sentence in _sentences(folder / "verdicts.json")))

@@ -26,8 +26,10 @@ from benchmarks.report.style import look, save
 from benchmarks.studies.base import rows as storage
 from benchmarks.studies.base.verdict import Verdict
 
+ABOUT = "about.md"  # the paragraph of a study, for the overview
+
 # Methods and functions of a study that show its rows and change none,
-PRESENTATION = ("caption", "plot", "plots", "table", "verdicts")
+PRESENTATION = ("about", "caption", "plot", "plots", "table", "verdicts")
 # and packages whose code may change the rows of whoever imports it.
 MEASURING = (
     *("benchmarks.machine", "benchmarks.measurement", "benchmarks.training", "datamodules"),
@@ -119,6 +121,10 @@ class Study:
         """What the rows say about each claim."""
         return []
 
+    def about(self, rows: pd.DataFrame) -> str:
+        """A paragraph on the answer for people new to the question; its figures are of the rows."""
+        return ""
+
     def parts(self, settings: Any) -> dict[str, Any]:
         """The settings of each part, which is measured and kept for itself, by name.
 
@@ -204,7 +210,7 @@ class Study:
         return rows
 
     def rebuild(self, folder: Path) -> str:
-        """Write `table.md`, `verdicts.json` and `plots/` from the rows; returns the table.
+        """Write `table.md`, `about.md`, `verdicts.json` and `plots/`; returns the table.
 
         Raises:
             UsageError: there are no rows, or they are damaged.
@@ -214,7 +220,10 @@ class Study:
             save(figure, folder / "plots" / f"{name}.png")
         verdicts = self.verdicts(rows)
         listed = "\n".join(f"- {verdict.sentence}" for verdict in verdicts)
-        parts = filter(None, (self.markdown(rows), listed, self.caption(rows)))
+        about = self.about(rows)
+        if about:
+            write_atomic(folder / ABOUT, about + "\n")
+        parts = filter(None, (about, self.markdown(rows), listed, self.caption(rows)))
         markdown = "\n\n".join(parts)
         write_atomic(folder / "table.md", markdown + "\n")
         content = json.dumps([verdict.to_dict() for verdict in verdicts], indent=1)

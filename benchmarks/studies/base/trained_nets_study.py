@@ -98,12 +98,12 @@ class TrainedNetsStudy(TrainingStudy):
 
     def measure(self, settings: Any, context: Context) -> pd.DataFrame:
         """The rows of all runs that ended well."""
-        known = TrainingStudy.read(self, context.folder).drop_duplicates("key").set_index("key")
-        found = self._runs(settings, context)
-        parts = [self.examine(run, settings).assign(run=run.spec.key) for run in found]
+        known = TrainingStudy.read(self, context.folder)
+        found = {run.spec.key: run for run in self._runs(settings, context)}
+        parts = [self.examine(run, settings).assign(run=key) for key, run in found.items()]
         rows = pd.concat(parts, ignore_index=True)
-        about = known.loc[rows["run"], ["model", "sweep", "label", "seed", "data_source"]]
-        return rows.assign(**about.reset_index(drop=True))
+        about = known[["key", "model", "sweep", "label", "seed", "data_source"]]
+        return rows.merge(about.rename(columns={"key": "run"}), "left", on="run")
 
     def is_measured(self, folder: Path) -> bool:
         """Whether nets were measured."""

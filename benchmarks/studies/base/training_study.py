@@ -25,11 +25,13 @@ from benchmarks.planning.variation import Variation
 from benchmarks.records import frames, store
 from benchmarks.records.artifacts import run_name
 from benchmarks.records.record import DIVERGED, OK, RunRecord
-from benchmarks.records.storage import quarantine, write_atomic
+from benchmarks.records.storage import write_atomic
 from benchmarks.records.store import RecordStore
 from benchmarks.report import table
 from benchmarks.report.comparable import comparable, labels
 from benchmarks.report.rebuild import rebuild as rebuild_report
+from benchmarks.studies.base import comparisons
+from benchmarks.studies.base.comparisons import SWEEPS
 from benchmarks.studies.base.study import Context, Study
 from benchmarks.studies.base.verdict import Verdict
 from datamodules import DatasetRequest, ImageDataset
@@ -37,9 +39,6 @@ from lit_models import options
 from lit_models.variants import base
 
 _FIELD = "protocol."  # begins the name of a setting that overrides a field of the protocol
-
-# In the folder of a study: the comparisons of its sweeps, by name, as paths within that folder.
-SWEEPS = "sweeps.json"
 
 
 @dataclass(frozen=True)
@@ -119,10 +118,10 @@ class TrainingStudy(Study):
         return {name: self.config(own, context) for name, own in self.sweeps(settings).items()}
 
     def planned(self, configs: Mapping[str, SweepConfig]) -> list[tuple[RunSpec, ImageDataset]]:
-        """The runs of all sweeps, each once, with their data.
+        """The runs of all sweeps, each once a comparison, with their data.
 
         Raises:
-            DataError, ModelError, UsageError: data that do not fit, or two sweeps of one run.
+            DataError, ModelError, UsageError: data that do not fit.
         """
         datasets: dict[DatasetRequest, ImageDataset] = {}
         found = {}
@@ -132,12 +131,13 @@ class TrainingStudy(Study):
             dataset = datasets[config.data]
             for spec in plan(config.check_data(dataset), dataset):
                 found[spec.folder, run_name(spec)] = spec, dataset
-        if len({spec.key for spec, _ in found.values()}) < len(found):
-            raise UsageError(f"two sweeps of study {self.name} plan the same run; --set others")
         return [*found.values()]
 
     def run(self, settings: Any, context: Context) -> bool:
         """Train what is not trained yet; returns whether every run ended well, or diverged.
+
+        A training that several sweeps plan is carried out once, and one that the results folder
+        has in a comparison of the same name is taken from there.
 
         Raises:
             DataError, ModelError, UsageError: a sweep that cannot be served.
@@ -150,13 +150,21 @@ class TrainingStudy(Study):
             for name, config in configs.items()
         }
         write_atomic(context.folder / SWEEPS, json.dumps(folders, indent=1) + "\n")
-        executor = make_executor(next(iter(configs.values())))
-        records = sweep(specs, RecordStore(context.folder), executor, context.force)
+        config, store = next(iter(configs.values())), RecordStore(context.folder)
+        results, groups = RecordStore(context.folder.parents[1]), comparisons.by_key(specs)
+        for group in groups if not context.force else ():
+            comparisons.take_over(group, store, results, keep_weights=config.keep_weights)
+        firsts = [group[0] for group in groups]
+        records = sweep(firsts, store, make_executor(config), context.force)
+        for group in groups:
+            comparisons.pass_on(group, store)
         return all(record.status in (OK, DIVERGED) for record in records)
 
     def is_measured(self, folder: Path) -> bool:
         """Whether a run of the last sweeps has left a record."""
-        return any(each in RecordStore(folder).folders() for each in _comparisons(folder).values())
+        return any(
+            each in RecordStore(folder).folders() for each in comparisons.of_study(folder).values()
+        )
 
     def read(self, folder: Path) -> pd.DataFrame:
         """The newest run of each model and seed of the sweeps that were trained last.
@@ -164,7 +172,7 @@ class TrainingStudy(Study):
         Raises:
             UsageError: no readable record, or no run ended well.
         """
-        found = {name: store.load(each) for name, each in _comparisons(folder).items()}
+        found = {name: store.load(each) for name, each in comparisons.of_study(folder).items()}
         parts = [
             comparable(frames.frame(records)).assign(sweep=name)
             for name, records in found.items()
@@ -181,7 +189,7 @@ class TrainingStudy(Study):
 
     def records(self, rows: pd.DataFrame) -> list[RunRecord]:
         """The records of these rows, with their histories and evaluations on the way."""
-        found = (store.load(each) for each in _of_rows(rows).values())
+        found = (store.load(each) for each in comparisons.of_rows(rows).values())
         return [each for part in found for each in part if each.setup.key in set(rows["key"])]
 
     def rebuild(self, folder: Path) -> str:
@@ -219,7 +227,9 @@ class TrainingStudy(Study):
             UsageError: the sweeps have different data.
         """
         done = rows[rows["status"] == OK]
-        return Evidence.joined({name: Evidence.load(each) for name, each in _of_rows(done).items()})
+        return Evidence.joined(
+            {name: Evidence.load(each) for name, each in comparisons.of_rows(done).items()}
+        )
 
     def accuracy(self, rows: pd.DataFrame, model: str) -> Interval:
         """The interval of a model's accuracy over new trainings and new test images.
@@ -274,24 +284,6 @@ class TrainingStudy(Study):
             note="They differ by less than a point." if found_equal else "",
             **bound,
         )
-
-
-def _comparisons(folder: Path) -> dict[str, Path]:
-    """The comparisons of the last sweeps of a study, by the name of the sweep."""
-    path = folder / SWEEPS
-    try:
-        return {name: folder / each for name, each in json.loads(path.read_bytes()).items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, TypeError, AttributeError) as error:
-        quarantine(path, error)
-        return {}
-
-
-def _of_rows(rows: pd.DataFrame) -> dict[str, Path]:
-    """The comparisons that these rows are of, by the name of the sweep."""
-    known = _comparisons(Path(rows.attrs["folder"]))
-    return {name: known[name] for name in rows["sweep"].unique()}
 
 
 def _option(model: str, name: str) -> Any:

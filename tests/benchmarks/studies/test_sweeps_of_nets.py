@@ -1,10 +1,15 @@
 """The studies that train nets of one plan with other convolutions, sizes or rates."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from benchmarks import studies
-from benchmarks.errors import UsageError
-from benchmarks.studies.base import Context
+from benchmarks.execution.executor import make_executor
+from benchmarks.execution.sweep import sweep
+from benchmarks.records.store import RecordStore
+from benchmarks.studies.base import Context, comparisons, overview
 
 SMALL = {"seeds": "0,1", "protocol.epochs": 1, "protocol.train_examples": 30}
 SWEEPS = {
@@ -56,12 +61,53 @@ def test_a_sweep_answers_the_question(small_fashion_mnist, tmp_path, name):
     assert (folder / "plots" / f"{name}.png").exists()
 
 
-def test_a_run_that_two_sweeps_plan_is_refused(small_fashion_mnist, tmp_path):
+@pytest.mark.usefixtures("in_this_process")
+def test_a_training_that_two_sweeps_plan_serves_both(small_fashion_mnist, tmp_path, capsys):
     study = studies.load("resolution_and_batch")
-    context = Context(tmp_path / "studies" / study.name, "cpu", small_fashion_mnist)
-    settings = study.settings("quick", SMALL | {"image_sizes": "28,32", "batch_sizes": "8,32"})
-    with pytest.raises(UsageError, match=r"plan the same run; --set"):
-        study.run(settings, context)
+    folder = tmp_path / "studies" / study.name
+    context = Context(folder, "cpu", small_fashion_mnist, options={"no_timing": True})
+    given = SMALL | {"image_sizes": "28", "batch_sizes": "32", "seeds": "0"}
+    assert study.run(study.settings("quick", given), context)
+    assert "[1/1]" in capsys.readouterr().out
+    rows = study.read(folder)
+    assert rows["label"].tolist() == [
+        "lenet, image size 28, image_size",
+        "lenet, batch size 32, batch_size",
+    ]
+    assert rows["key"].nunique() == rows["test_accuracy"].nunique() == 1
+    assert study.accuracy(rows, rows["label"][1]) == study.accuracy(rows, rows["label"][0])
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_training_of_the_results_folder_is_taken_from_there(
+    small_fashion_mnist, tmp_path, capsys
+):
+    study = studies.load("resolution_and_batch")
+    context = Context(tmp_path, "cpu", small_fashion_mnist, options={"no_timing": True})
+    given = SMALL | {"image_sizes": "28", "batch_sizes": "16", "seeds": "0"}
+    settings = study.settings("quick", given)
+    for config in study.configs(settings, context).values():
+        (spec,) = [spec for spec, _ in study.planned({"": config})]
+        sweep([spec], RecordStore(tmp_path), make_executor(config))
+    trained = {path.name: path.read_bytes() for path in tmp_path.rglob("predictions/*.npz")}
+    capsys.readouterr()
+    context = replace(context, folder=tmp_path / "studies" / study.name)
+    assert study.run(settings, context)
+    assert capsys.readouterr().out.count("timed again: it was only trained") == 2
+    taken = {path.name: path.read_bytes() for path in context.folder.rglob("predictions/*.npz")}
+    assert taken == trained
+
+
+def test_paragraphs_stand_in_table_and_overview(make_results, tmp_path):
+    study = studies.load("depth")
+    folder = tmp_path / "studies" / "depth"
+    made = make_results(folder, {"resnet20": [0.5, 0.6]})
+    (folder / comparisons.SWEEPS).write_text(json.dumps({"": str(made.relative_to(folder))}))
+    study.about = lambda rows: f"{len(rows)} trainings."
+    study.rebuild(folder)
+    overview.write(folder.parent)
+    for page in (folder / "table.md", folder.parent / "README.md"):
+        assert "2 trainings." in page.read_text()
 
 
 @pytest.mark.parametrize("name", SWEEPS)
