@@ -11,6 +11,7 @@ from scipy import special
 
 DRAWS = 20_000
 LEVELS = 200  # of the distribution of a variance
+LEAST_PIVOT = 1e-12  # relative; a smaller one is rounding, as of two equal nets
 
 
 @cache
@@ -36,3 +37,13 @@ def scales(degrees: float) -> np.ndarray:
     probabilities = (np.arange(LEVELS) + 0.5) / LEVELS
     levels = np.sqrt(special.gammaincinv(degrees / 2, probabilities) / (degrees / 2))
     return np.resize(levels, DRAWS)
+
+
+def root(covariance: np.ndarray) -> np.ndarray:
+    """The lower triangular L with L L' = covariance, which may be singular (M, M)."""
+    found = np.zeros_like(covariance)
+    for j in range(len(found)):
+        column = covariance[j:, j] - found[j:, :j] @ found[j, :j]
+        if column[0] > LEAST_PIVOT * covariance[j, j]:
+            found[j:, j] = column / np.sqrt(column[0])
+    return found

@@ -12,12 +12,11 @@ import numpy as np
 
 from benchmarks.analysis.accuracies import Accuracies
 from benchmarks.analysis.differences import MARGIN, Difference, difference, found_with_power
-from benchmarks.analysis.draws import DRAWS, normals, scales
+from benchmarks.analysis.draws import DRAWS, normals, root, scales
 from benchmarks.analysis.intervals import ALPHA, t_quantile
 
 MOST_SEEDS = 100  # a net; more count as none
 MOST_DEGREES = 1e5  # of freedom; more count as infinite
-LEAST_PIVOT = 1e-12  # relative; a smaller one is rounding, as of two equal nets
 
 Pairs = Mapping[tuple[int, int], Difference]
 
@@ -98,7 +97,7 @@ def _widening(table: Accuracies, order: list[int], pairs: Pairs) -> float:
     """
     if len(pairs) < 2:
         return 1.0
-    means = _root(table.covariance[np.ix_(order, order)]) @ normals(len(order))
+    means = root(table.covariance[np.ix_(order, order)]) @ normals(len(order))
     largest = np.zeros(DRAWS)
     for (a, b), pair in pairs.items():
         if pair.standard_error > 0:
@@ -111,16 +110,6 @@ def _widening(table: Accuracies, order: list[int], pairs: Pairs) -> float:
         largest /= scales(degrees)
     together = float(np.quantile(largest, 1 - ALPHA))
     return max(1.0, together / t_quantile(1 - ALPHA / 2, degrees))
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """The lower triangular L with L L' = covariance, which may be singular (M, M)."""
-    root = np.zeros_like(covariance)
-    for j in range(len(root)):
-        column = covariance[j:, j] - root[j:, :j] @ root[j, :j]
-        if column[0] > LEAST_PIVOT * covariance[j, j]:
-            root[j:, j] = column / math.sqrt(column[0])
-    return root
 
 
 def _detectable(
