@@ -88,8 +88,13 @@ class Metric:
             return None
         if self.name.startswith("seconds"):
             return reached[0]["seconds"]
-        flops = record.cost.train_flops
-        return None if flops is None else flops * reached[0]["epoch"] / record.setup.epochs
+        return flops_after(record, reached[0]["epoch"])
+
+
+def flops_after(record: RunRecord, epoch: float) -> float | None:
+    """The FLOPs of a training until an epoch, which may be a fraction; None: not counted."""
+    flops, epochs = record.cost.train_flops, record.setup.epochs
+    return None if flops is None or epochs is None else flops * epoch / epochs
 
 
 _METRICS = (
