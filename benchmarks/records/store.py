@@ -85,16 +85,16 @@ class RecordStore:
         Raises:
             OSError: a file cannot be written.
         """
-        comparison = {
-            "protocol": spec.protocol_name,
-            "protocol_digest": spec.protocol_digest,
-            "varied": spec.varied,
-            "varied_value": spec.varied_value,
-        }
         predictions = read_predictions(path.parents[1], record)
         if (weights := weights_path(path)).exists():
             write_atomic(weights_path(self.path(spec)), weights.read_bytes())
-        setup = replace(record.setup, **comparison)
+        setup = replace(
+            record.setup,
+            protocol=spec.protocol_name,
+            protocol_digest=spec.protocol_digest,
+            varied=spec.varied,
+            varied_value=spec.varied_value,
+        )
         return self.write(spec, replace(record, setup=setup, predictions=predictions))
 
     def tidy(self, *runs: tuple["RunSpec", RunRecord]) -> None:

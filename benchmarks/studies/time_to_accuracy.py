@@ -8,6 +8,7 @@ other numbers of epochs give other times.
 
 from dataclasses import replace
 from math import exp, nan
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -51,8 +52,9 @@ class TimeToAccuracy(TrainingStudy):
         accuracy = replace(end.accuracy, low=nan, high=nan) if lacking else end.accuracy
         for target in TARGETS:
             claim, figure = f"A net reaches {target:.2f}", f"Accuracy of {best} after training"
-            bound = {"at_least": 100 * target, "unit": "%", "more_seeds": lacking or None}
-            found.append(Verdict.of(claim, figure, accuracy, scale=100, **bound))
+            others: dict[str, Any] = {"at_least": 100 * target, "unit": "%"}
+            others["more_seeds"] = lacking or None
+            found.append(Verdict.of(claim, figure, accuracy, scale=100, **others))
             if len(known := _reached(nets, target)) > 1:
                 found.append(_cheapest(known, target))
         return found
@@ -97,22 +99,28 @@ class TimeToAccuracy(TrainingStudy):
         figure, panels = plt.subplots(1, 2, figsize=(13, 5.5), sharey=True)
         nets = self._courses(rows)
         for number, (net, course) in enumerate(nets.items()):
-            stars = [(target, at) for target in TARGETS if (at := reached(course, target))]
+            stars = [(target, end) for target in TARGETS if (end := reached(course, target))]
             for axes, cost in zip(panels, (_seconds, _flops), strict=True):
                 at, color = [cost(each) for each in course], f"C{number}"
                 accuracies = [each.accuracy for each in course]
                 axes.plot(at, [each.estimate for each in accuracies], ".-", color=color, label=net)
                 ends = [each.low for each in accuracies], [each.high for each in accuracies]
                 axes.fill_between(at, *ends, color=color, alpha=0.2, lw=0)
-                where = [cost(each) for _, each in stars]
-                axes.plot(where, [target for target, _ in stars], "*", color=color, ms=14)
+                costs = [cost(each) for _, each in stars]
+                axes.plot(costs, [target for target, _ in stars], "*", color=color, ms=14)
         for axes, unit in zip(panels, ("seconds", "FLOPs"), strict=True):
-            axes.set(xscale="log", ylim=(0.6, None), xlabel=f"{unit} of training (log scale)")
+            axes.set(
+                xscale="log",
+                ylim=(0.6, max(TARGETS) + 0.02),
+                xlabel=f"{unit} of training (log scale)",
+            )
             for target in TARGETS:
                 axes.axhline(target, color=FAINT, lw=1, ls="--", zorder=0)
                 count = f"{len(_reached(nets, target))} of {len(nets)} nets"
-                where = {"transform": axes.get_yaxis_transform(), "fontsize": "small"}
-                axes.text(0.01, target, f"{target:.2f}: {count}", va="bottom", **where)
+                at_left = axes.get_yaxis_transform()
+                axes.text(0.01, target, f"{target:.2f}: {count}", transform=at_left, va="bottom")
+        panels[0].xaxis.set_minor_formatter("{x:g}")
+        panels[1].xaxis.set_minor_formatter("")
         panels[0].set_title("test accuracy, 95 % interval; star: target reached", loc="left")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
         return figure
@@ -138,8 +146,8 @@ def _cheapest(known: dict[str, Milestone], target: float) -> Verdict:
     """Whether the net with the fewest FLOPs is quicker than all others."""
     own = min(known, key=lambda net: known[net].flops)
     other = min(known.keys() - {own}, key=lambda net: known[net].seconds.estimate)
-    sides = ([[each] for each in known[net].times] for net in (own, other))
-    ratio = difference_of_rates(*sides).interval
+    a, b = ([[each] for each in known[net].times] for net in (own, other))
+    ratio = difference_of_rates(a, b).interval
     return Verdict(
         f"The net with the fewest FLOPs to {target:.2f} is the quickest",
         f"Seconds of {own} over those of {other}",
