@@ -91,9 +91,9 @@ def agreement(a: Side, b: Side) -> Agreement:
         side.means[:, None] + root(side.covariance) @ own / spread
         for side, own in zip(sides, noise, strict=True)
     )
-    means = [side.means for side in sides]
-    tau = _interval(float(stats.kendalltau(*means).statistic), _taus(first, second), scope)
-    rho = _interval(float(stats.spearmanr(*means).statistic), _rhos(first, second), scope)
+    means = [side.means[:, None] for side in sides]
+    tau = _interval(float(_taus(*means)[0]), _taus(first, second), scope)
+    rho = _interval(float(_rhos(*means)[0]), _rhos(first, second), scope)
     part = Interval((1 - tau.estimate) / 2, (1 - tau.high) / 2, (1 - tau.low) / 2, scope=scope)
     return Agreement(names, tau, rho, part, chance_level(len(names)))
 

@@ -80,9 +80,9 @@ class TimeToAccuracy(TrainingStudy):
         """Which net is the first at each target."""
         nets, done = self._courses(rows), rows[rows["status"] == OK].iloc[0]
         parts = [
-            f"{len(nets)} nets were trained for {done['epochs']} epochs on "
-            f"{done['train_examples']:,.0f} images ({done['device']}), and tested several times on "
-            "the way while the clock stood still. A target counts as reached when the mean of the "
+            f"{len(nets)} nets were trained on {done['train_examples']:,.0f} images (epochs: "
+            f"{done['epochs']}; {done['device']}), and tested several times on the way while the "
+            "clock stood still. A target counts as reached when the mean of the "
             f"trainings lies above it beyond chance, over at least {ENOUGH_SEEDS} of them."
         ]
         for target in TARGETS:
