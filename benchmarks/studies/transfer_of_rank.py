@@ -68,15 +68,13 @@ class TransferOfRank(TrainingStudy):
 
         Fewer than five nets cannot show the first.
         """
-        found = []
+        found, own = [], rows["sweep"].iloc[0]
         for other, (_, _, both) in self._pairs(rows).items():
             nets = len(both.names)
-            note = (
-                f"Unrelated orders of {nets} nets reach {both.chance_level:.2f} in 2.5 % of cases"
-            )
+            note = f"Unrelated orders of {nets} nets reach this in 2.5 % of cases at most"
             scope = f" Of {both.tau.scope}." if both.tau.scope else ""
             related = Verdict.of(
-                f"The orders of nets here and {other} are related beyond chance",
+                f"The orders of nets on {own} and {other} are related beyond chance",
                 f"Kendall's tau of {nets} nets",
                 both.tau,
                 at_least=both.chance_level,
@@ -112,16 +110,12 @@ class TransferOfRank(TrainingStudy):
         pairs = self._pairs(rows)
         figure, panels = plt.subplots(1, len(pairs), figsize=(6.5 * len(pairs), 5.5), squeeze=False)
         for axes, (other, (a, b, both)) in zip(panels.flat, pairs.items(), strict=True):
-            sides = [side.select(both.names) for side in (a, b)]
-            bars = [
-                100 * t_quantile(1 - ALPHA / 2, s.degrees) * np.sqrt(np.diag(s.covariance))
-                for s in sides
-            ]
-            x, y = (100.0 * side.means for side in sides)
-            axes.errorbar(x, y, xerr=bars[0], yerr=bars[1], fmt="o", ecolor=FAINT, elinewidth=1)
-            for name, across, up in zip(both.names, x, y, strict=True):
-                axes.annotate(name, (across, up), (5, 5), textcoords="offset points")
-            axes.set(xlabel="test accuracy here (%)", ylabel=f"test accuracy {other} (%)")
+            (x, across), (y, up) = (_bars(side.select(both.names)) for side in (a, b))
+            axes.errorbar(x, y, xerr=across, yerr=up, fmt="o", ecolor=FAINT, elinewidth=1)
+            for name, *at in zip(both.names, x, y, strict=True):
+                axes.annotate(name, (at[0], at[1]), (5, 5), textcoords="offset points")
+            own = rows["sweep"].iloc[0]
+            axes.set(xlabel=f"test accuracy on {own} (%)", ylabel=f"test accuracy {other} (%)")
             axes.set_title(
                 f"Kendall's tau {both.tau.estimate:.2f}, 95 % interval "
                 f"{both.tau.low:.2f} to {both.tau.high:.2f}",
@@ -157,6 +151,13 @@ class TransferOfRank(TrainingStudy):
             raise UsageError(f"{self.name} needs accuracies on images")
         names = [name.removesuffix(f", {sweep}") for name in table.names]
         return replace(Side.of(table), names=names)
+
+
+def _bars(side: Side) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracies (M,) and the lengths of error bars below and above them (2, M), in per cent."""
+    means: np.ndarray = 100 * side.means
+    half = 100 * t_quantile(1 - ALPHA / 2, side.degrees) * np.sqrt(np.diag(side.covariance))
+    return means, np.array([np.minimum(half, means), np.minimum(half, 100 - means)])
 
 
 def _book() -> Side:
