@@ -51,6 +51,12 @@ def check_above_zero(**values: float | None) -> None:
             raise UsageError(f"--{name.replace('_', '-')} must be above 0")
 
 
+def check_logger(logger: str, results: Path) -> None:
+    check_known("logger", logger, LOGGERS)
+    if logger != CSV and not isinstance(results, Path):
+        raise UsageError("--logger writes to a folder of this machine; --results is a URL")
+
+
 def check_installed(logger: str) -> None:
     if logger != CSV and find_spec(logger) is None:
         install = f"`pip install '.[{logger}]'`"

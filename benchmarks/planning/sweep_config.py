@@ -18,6 +18,7 @@ from benchmarks.planning.options import (
     Once,
     check_above_zero,
     check_installed,
+    check_logger,
     option,
     read_folder,
     read_seeds,
@@ -83,9 +84,7 @@ class SweepConfig:
     keep_weights: bool = option(
         "true or false: keep the trained weights, in weights/", True, type=read_switch
     )
-    logger: str = option(
-        f"{', '.join(LOGGERS)}: where to show runs too; csv: in the results alone", CSV
-    )
+    logger: str = option(f"{', '.join(LOGGERS)}: where runs are shown too", CSV)
     no_timing: bool = option(
         "train and test only; the columns of timed loops stay empty", False, action="store_true"
     )
@@ -102,9 +101,7 @@ class SweepConfig:
         if self.vary and self.vary.field == "fit":
             raise UsageError("--vary fit is not served: all runs of a sweep share their images")
         check_known("executor", self.executor, EXECUTORS)
-        check_known("logger", self.logger, LOGGERS)
-        if self.logger != CSV and not isinstance(self.results, Path):
-            raise UsageError("--logger writes to a folder of this machine; --results is a URL")
+        check_logger(self.logger, self.results)
         if self.executor != "local" and self.placement.ranks > 1:
             raise UsageError("several devices can share a run only with --executor local")
         check_above_zero(jobs=self.jobs, timeout=self.timeout)
