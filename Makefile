@@ -5,6 +5,7 @@ SEEDS ?= 0#               such as 0,1,2
 DEVICE ?= auto#           auto, cpu, cuda, cuda:1 or mps
 RESULTS ?= results#       folder, or URL such as s3://bucket/results, for records, tables and plots
 VARY ?=#                  a field of the protocol and its values, such as batch_size=16,64
+BUDGET ?=#                time for the sweep, such as 15m: as many training examples as fit into it
 LOGGER ?=#                tensorboard, mlflow or wandb: show runs there too
 ARGS ?=#                  any other option, such as --protocol.epochs 8; make options lists them
 MODEL ?= lenet#           for describe; all compares all
@@ -20,7 +21,7 @@ quote = '$(subst ','\'',$(1))'
 # Options that also have a variable: JOBS=2 is --jobs 2.
 with = $(if $($(1)),--$(2) $(call quote,$($(1))))
 OPTIONS = $(call with,JOBS,jobs) $(call with,EXECUTOR,executor) $(call with,TIMEOUT,timeout) \
-	$(call with,VARY,vary) $(call with,LOGGER,logger) \
+	$(call with,VARY,vary) $(call with,LOGGER,logger) $(call with,BUDGET,budget) \
 	$(call with,DEVICES,devices) $(call with,NUM_NODES,num-nodes) $(call with,STRATEGY,strategy) \
 	$(if $(filter-out 0 no false,$(COMPILE)),--protocol.compile true)
 

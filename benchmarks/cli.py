@@ -15,9 +15,10 @@ from benchmarks import studies
 from benchmarks.errors import UsageError, check_known
 from benchmarks.machine import shell
 from benchmarks.planning import protocol as protocols
+from benchmarks.planning.checks import check_dataset
 from benchmarks.planning.placement import DEVICES, Placement
 from benchmarks.planning.protocol import FIELDS, Protocol
-from benchmarks.planning.sweep_config import STUDY_OPTIONS, SweepConfig, check_dataset
+from benchmarks.planning.sweep_config import STUDY_OPTIONS, SweepConfig
 from benchmarks.records.storage import open_folder
 
 INTERRUPTED = 130
@@ -119,7 +120,7 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
             metavar="NAME=VALUE",
             help="a setting of the study, such as image_size=28; lists by commas; may be repeated",
         )
-    run.set_defaults(budget=None, set=[])
+    run.set_defaults(set=[])
 
     claim = verb(
         "claim",
@@ -197,6 +198,7 @@ def parse(argv: list[str]) -> Namespace:
         args.results = open_folder(str(args.results))
     if args.verb == "run":
         args.config = _sweep_config(args)
+        args.budget = None  # that of a study is another; by default its device decides it
     if getattr(args, "study", None) is not None:
         if args.study not in ("list", "all"):
             studies.check(args.study)

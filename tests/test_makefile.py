@@ -85,7 +85,9 @@ def test_help_shows_targets_and_variables():
     shown = make("help").stdout
     targets = "help|setup|data|bench|options|describe|peers|study|report|notebook|test|faults|lint"
     targets += "|format|clean|claim|compare|images"
-    variables = "MODELS|DATASET|PROTOCOL|SEEDS|DEVICE|RESULTS|LOGGER|ARGS|FORCE|DATA_DIR|PYTHON"
+    variables = (
+        "MODELS|DATASET|PROTOCOL|SEEDS|DEVICE|RESULTS|BUDGET|LOGGER|ARGS|FORCE|DATA_DIR|PYTHON"
+    )
     assert set(re.findall(r"^  make (\w+) ", shown, re.M)) == set(targets.split("|"))
     assert set(variables.split("|")) <= set(re.findall(r"^  ([A-Z_]+) ", shown, re.M))
 
@@ -93,7 +95,7 @@ def test_help_shows_targets_and_variables():
 def test_every_option_has_a_way_through_make():
     """Variables of their own, as scripts use them, and ARGS for all options."""
     old = {"JOBS": 2, "EXECUTOR": "local", "TIMEOUT": 9, "DEVICES": 1, "NUM_NODES": 1}
-    old |= {"LOGGER": "tensorboard"}
+    old |= {"LOGGER": "tensorboard", "BUDGET": "15m"}
     variables = [f"{name}={value}" for name, value in old.items()]
     shown = make(
         "--dry-run", "bench", *variables, "STRATEGY=auto", "COMPILE=1", "ARGS=--seeds 3"

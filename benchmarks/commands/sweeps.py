@@ -39,6 +39,7 @@ def data(args: Namespace) -> int:
 
 def run(args: Namespace) -> int:
     from benchmarks.execution import followers, rendezvous
+    from benchmarks.execution.budget import within_budget
     from benchmarks.execution.executor import make_executor
     from benchmarks.execution.sweep import Interrupted, sweep
     from benchmarks.machine import environment
@@ -55,7 +56,7 @@ def run(args: Namespace) -> int:
         print(f"protocol auto: {config.protocol_name}, since the device is {device}")
     if any(recipe.precision == "auto" for recipe in config.recipes):
         print(environment.precision_note(config.placement.device))
-    check_writable(config.folder)
+    check_writable(config.folder.parent if config.budget else config.folder)
     dataset = datamodules.load(config.data, config.data_dir)
     if (fitted := config.fitted_to(dataset)) is not config:
         print(f"train_examples: {dataset.name} has {len(dataset.train_labels):,}, and all are used")
@@ -63,19 +64,20 @@ def run(args: Namespace) -> int:
     for note in dataset.files.notes if dataset.files else ():
         print(f"{dataset.name}: {note}")
     config = config.check_data(dataset)
-    specs, store = plan(config, dataset), RecordStore(config.results)
+    store, executor = RecordStore(config.results), make_executor(config)
+    config, expected = within_budget(config, dataset, store, executor)
+    specs = plan(config, dataset)
     if datamodules.is_path(config.dataset) and store.has_other_data(specs[0]):
         print(
             f"{config.folder} has runs on other images of this name too; its table shows the "
             "newest images alone, and another results folder keeps both tables"
         )
-    executor = make_executor(config)
     if node_rank > 0:
         records = followers.follow(specs, store, executor)
         return 0 if all(record.status == OK for record in records) else 1
     try:
         with _logs(config, specs) as logs, followers.leading(config.placement.num_nodes):
-            records = sweep(specs, store, executor, config.force, logs)
+            records = sweep(specs, store, executor, config.force, logs, expected=expected)
     except Interrupted:
         if list((config.folder / "runs").glob("*.json")):
             print(f"\n{rebuild_report(config.folder)}")

@@ -1,7 +1,7 @@
 """Carries out a plan: each run once, cached, locked and recorded."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -47,6 +47,8 @@ def sweep(
     executor: Executor,
     force: bool = False,
     logs: "RunLogs | None" = None,
+    *,
+    expected: Mapping[str, float] | None = None,
 ) -> list[RunRecord]:
     """Carry out the runs that have not finished yet, and report the outcome of each.
 
@@ -55,6 +57,7 @@ def sweep(
     Args:
         force: run again, from the start, what has finished.
         logs: are told of every run, cached ones too.
+        expected: seconds of a run of these models, for those without an earlier record.
 
     Returns:
         The records in the order in which the runs ended, without those that never began.
@@ -81,7 +84,7 @@ def sweep(
         for run in cached:
             logs.ended(*run)
     try:
-        estimates = _estimates(due, store, executor)
+        estimates = _estimates(due, store, executor, expected or {})
         progress = Progress([run.spec for run in due], estimates, executor.jobs)
         with progress, _signals(executor) as signals:
             ended = _carry_out(due, store, executor, progress, signals, force=force, logs=logs)
@@ -93,7 +96,9 @@ def sweep(
     return records
 
 
-def _estimates(due: list[_Run], store: RecordStore, executor: Executor) -> Estimates:
+def _estimates(
+    due: list[_Run], store: RecordStore, executor: Executor, expected: Mapping[str, float]
+) -> Estimates:
     """What the runs will take, by the last records of the same models that are like them."""
     earlier, given = {}, {}
     for run in due:
@@ -107,7 +112,7 @@ def _estimates(due: list[_Run], store: RecordStore, executor: Executor) -> Estim
             given[run.spec.key] = resources.total_seconds - (resources.fit_seconds or 0.0)
         else:
             earlier[run.spec.model] = resources.total_seconds
-    return Estimates(earlier, given)
+    return Estimates({**expected, **earlier}, given)
 
 
 def _is_timed(record: RunRecord) -> bool:

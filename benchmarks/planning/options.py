@@ -1,6 +1,7 @@
 """Fields that are options of the command line, and how their text is read."""
 
 import os
+import re
 from argparse import Action
 from dataclasses import field
 from importlib.util import find_spec
@@ -34,6 +35,17 @@ def read_switch(text: str) -> bool:
 def read_folder(name: str) -> Path:
     """A folder of this machine; `~` is the home folder, also where no shell has replaced it."""
     return Path(os.path.expanduser(name))
+
+
+def read_duration(text: str) -> float:
+    """Seconds of a time in hours, minutes and seconds, such as `1h30m`."""
+    number = r"(\d+(?:\.\d+)?)"
+    found = re.fullmatch(f"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text.strip())
+    if not found or not any(found.groups()):
+        raise UsageError(f"a time is given as 90s, 15m or 1h30m, not as {text!r}")
+    return sum(
+        float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True)
+    )
 
 
 class Once(Action):

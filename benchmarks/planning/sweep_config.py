@@ -12,6 +12,7 @@ from pathlib import Path
 
 import datamodules
 from benchmarks.errors import UsageError, check_known
+from benchmarks.planning.checks import check_budget, check_dataset, check_task
 from benchmarks.planning.options import (
     CSV,
     LOGGERS,
@@ -20,6 +21,7 @@ from benchmarks.planning.options import (
     check_installed,
     check_logger,
     option,
+    read_duration,
     read_folder,
     read_seeds,
     read_switch,
@@ -42,7 +44,7 @@ class SweepConfig:
     Args:
         protocol: the recipe; None: `quick` on a CPU, `standard` on an accelerator.
         protocol_name: names the folder of results.
-        overrides: fields of an automatic protocol that are overridden, as YAML text.
+        overrides: fields of the protocol that are overridden, as YAML text.
         placement: devices of a run.
         named: of the models of a resolved sweep, those that no wildcard stands for.
 
@@ -75,6 +77,11 @@ class SweepConfig:
     seeds: tuple[int, ...] = option(
         "whole numbers, by commas; a run for each", (0,), type=read_seeds
     )
+    budget: float | None = option(
+        "time for the sweep, such as 90s, 15m or 1h30m: trains on as many examples as fit into it",
+        None,
+        type=read_duration,
+    )
     executor: str = option(", ".join(EXECUTORS), "local")
     jobs: int | None = option(
         "runs at a time on a machine; by default 1, with ray one a GPU", None, type=int
@@ -104,7 +111,8 @@ class SweepConfig:
         check_logger(self.logger, self.results)
         if self.executor != "local" and self.placement.ranks > 1:
             raise UsageError("several devices can share a run only with --executor local")
-        check_above_zero(jobs=self.jobs, timeout=self.timeout)
+        check_above_zero(jobs=self.jobs, timeout=self.timeout, budget=self.budget)
+        check_budget(self)
         if not self.checkpoint_seconds >= 0:
             raise UsageError("--checkpoint-seconds must be at least 0")
         if self.placement.num_nodes > 1 and self.jobs not in (None, 1):
@@ -273,27 +281,3 @@ class SweepConfig:
             num_classes=len(dataset.classes),
             image_size=settings.image_size,
         )
-
-
-def check_dataset(dataset: str) -> None:
-    """Check that this is the name of a dataset, or the path of images.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    if not datamodules.is_path(dataset):
-        check_known("dataset", dataset, datamodules.NAMES)
-
-
-def check_task(model: str, dataset: str) -> None:
-    """Check that a model is for the task of the dataset.
-
-    Raises:
-        UsageError: it is for another; the message names models that fit.
-    """
-    import lit_models
-
-    task = datamodules.task(dataset)
-    if (own := lit_models.entry(model).task) != task:
-        fitting = ", ".join(lit_models.canonical_names(task))
-        raise UsageError(f"{model} is for {own}; {dataset} is for {task}: try {fitting}")

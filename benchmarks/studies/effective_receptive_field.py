@@ -16,9 +16,9 @@ import datamodules
 import lit_models
 from benchmarks.analysis.intervals import over_seeds
 from benchmarks.errors import UsageError
+from benchmarks.planning.checks import check_dataset
 from benchmarks.planning.fingerprint import imported_digest
 from benchmarks.planning.protocol import Count
-from benchmarks.planning.sweep_config import check_dataset
 from benchmarks.report.style import look
 from benchmarks.studies.base import Column, Context, Study, Verdict, by_model, fields
 from benchmarks.training.initialisation import initialise

@@ -22,9 +22,9 @@ import lit_models
 from benchmarks.analysis.intervals import over_processes
 from benchmarks.machine import environment, process_settings
 from benchmarks.measurement import loop_timings, loops
+from benchmarks.planning.checks import check_task
 from benchmarks.planning.fingerprint import imported_digest
 from benchmarks.planning.protocol import AtLeastZero, Count
-from benchmarks.planning.sweep_config import check_task
 from benchmarks.report.notes import values
 from benchmarks.report.style import look
 from benchmarks.studies.base import Column, Context, Study, Verdict, by_model
