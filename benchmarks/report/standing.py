@@ -15,11 +15,10 @@ from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.intervals import Interval
 from benchmarks.analysis.metrics import METRICS
 from benchmarks.analysis.places import Detectable, places
-from benchmarks.analysis.published import Beside, Figure
+from benchmarks.analysis.published import Beside
 from benchmarks.analysis.speeds import of_runs as speed_of_runs
 from benchmarks.records.record import OK, RunRecord
 from benchmarks.report.comparable import comparable, labels
-from benchmarks.report.text import filled
 
 SPEEDS = ("examples_per_sec", "relative_speed")
 
@@ -28,15 +27,15 @@ SPEEDS = ("examples_per_sec", "relative_speed")
 class Standing:
     """By label of a row: the interval of its accuracy, and its place in words.
 
-    Both are empty where no accuracy counts images. `method` says what they mean; `published` is a
-    table of published figures, or empty. `speeds` has the intervals of `examples_per_sec` and of
+    Both are empty where no accuracy counts images. `method` says what they mean; `published` has
+    the nets with published accuracies. `speeds` has the intervals of `examples_per_sec` and of
     `relative_speed`, by label.
     """
 
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
     method: str = ""
-    published: str = ""
+    published: Sequence[Beside] = ()
     speeds: Mapping[str, Mapping[str, Interval]] = field(
         default_factory=lambda: {name: {} for name in SPEEDS}
     )
@@ -93,7 +92,7 @@ def of_evidence(found: Evidence, has_places: bool = True) -> Standing:
     setup = next(iter(found.runs.values()))[0].setup
     figures = published.beside(found.accuracies, setup.dataset, setup.protocol)
     own = of_accuracies(found.accuracies)
-    return replace(own, speeds=speeds, published=_published(figures))
+    return replace(own, speeds=speeds, published=figures)
 
 
 def of_accuracies(accuracies: Accuracies) -> Standing:
@@ -141,33 +140,3 @@ def _power(detectable: Detectable, images: int) -> str:
         f"{text}; no number of seeds makes it {target}, since {images:,} test images allow "
         f"{100 * detectable.at_best:.1f} points at best."
     )
-
-
-def _published(figures: Sequence[Beside]) -> str:
-    """A table of published accuracies beside the measured ones, with what it means."""
-    if not figures:
-        return ""
-    rows = [
-        {
-            "model": each.figure.model,
-            "measured": f"{each.measured:.3f}",
-            "published": f"{each.figure.accuracy:.3f}",
-            "their range": _range(each.figure),
-            "measured is": each.verdict,
-            "source": each.figure.source,
-        }
-        for each in figures
-    ]
-    align = ["left", "right", "right", "right", "left", "left"]
-    table = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True, colalign=align)
-    return f"**Published test accuracies**\n\n{table}\n\n" + filled(
-        "Range: 5 to 95 % quantile of the published trainings. Inside: within that range; of a "
-        "single published training, where one more training here would reach it in 95 of 100 "
-        "cases."
-    )
-
-
-def _range(figure: Figure) -> str:
-    if figure.low is None or figure.high is None:
-        return "one training"
-    return f"{figure.low:.3f} to {figure.high:.3f} ({figure.trainings})"

@@ -11,7 +11,7 @@ from benchmarks.analysis.intervals import Interval, over_seeds
 from benchmarks.analysis.speeds import is_wide
 from benchmarks.planning.variation import as_text
 from benchmarks.records.record import OK
-from benchmarks.report import notes
+from benchmarks.report import notes, published
 from benchmarks.report.comparable import annotated, comparable
 from benchmarks.report.notes import escape
 from benchmarks.report.order import in_order
@@ -51,7 +51,7 @@ def markdown(
         pipe(table.rename(columns=short)),
         notes.failures(current),
         filled(standing.method) if standing else "",
-        standing.published if standing else "",
+        published.markdown(standing.published) if standing else "",
         *map(filled, under),
     ]
     return "\n\n".join(filter(None, parts))

@@ -16,6 +16,7 @@ from benchmarks.report.html import (
     method,
     models,
     plots,
+    published,
     studies,
     table,
 )
@@ -50,6 +51,7 @@ SECTIONS = (
     Section("plots", "Plots", plots.data, has_script=True),
     Section("explorer", "Explorer", explorer.data, has_script=True),
     Section("models", "Models", models.data),
+    Section("published", "Published", published.data),
     Section("failures", "Failures", failures.data),
     Section("studies", "Studies", studies.data),
     Section("method", "Method", method.data),

@@ -8,8 +8,11 @@ from benchmarks.analysis.published import beside
 from benchmarks.planning.placement import Placement
 from benchmarks.records import frames, store
 from benchmarks.report import plots
+from benchmarks.report.html import published
+from benchmarks.report.html.comparison import Comparison
 from benchmarks.report.rebuild import rebuild
 from benchmarks.report.standing import of_accuracies, standing
+from benchmarks.report.table import markdown
 from tests.benchmarks.analysis.simulation import World
 from tests.benchmarks.report.frames import in_one_line
 
@@ -112,6 +115,8 @@ def test_published_figures_are_a_table_of_their_own(make_results, tmp_path):
         dataclasses.replace(record, setup=dataclasses.replace(record.setup, **own))
         for record in store.load(folder)
     ]
-    published = standing(folder, records, frames.frame(records)).published
-    assert "| lenet " in published
-    assert "0.777 to 0.825 (130)" in published
+    rows = frames.frame(records)
+    stands = standing(folder, records, rows)
+    assert "| lenet " in markdown(rows, {}, stands)
+    section = published.data(Comparison(folder, records, rows, stands))
+    assert "0.777 to 0.825 (130)" in section["rows"][0]
