@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
@@ -117,11 +117,9 @@ def chance_line(axes: Axes, which: str, share: float, scores: Iterable[float]) -
     return [share]
 
 
-def interval_bars(
-    axes: Axes, at: Sequence[float], lows: Sequence[float], highs: Sequence[float], colors: Any
-) -> None:
-    """Thin vertical bars from the lower to the upper end of each interval, in its colour."""
-    axes.vlines(at, lows, highs, colors=colors, lw=1.2, zorder=2)
+def interval_bars(axes: Axes, bars: Sequence[Segment], colors: Sequence[Any]) -> None:
+    """Thin bars, upright or level, from the lower to the upper end of each interval."""
+    axes.add_collection(LineCollection(bars, colors=colors, lw=1.2, zorder=2), autolim=False)
 
 
 def name_lines(axes: Axes, ends: Mapping[str, float], colors: Mapping[str, str]) -> None:

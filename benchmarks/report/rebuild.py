@@ -1,9 +1,12 @@
 """Rebuilds table, CSV files and plots from records, without measuring anything."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
 
 from benchmarks.errors import UsageError
 from benchmarks.records import frames, store
@@ -21,7 +24,8 @@ def rebuild(folder: Path) -> str:
 
     Also `evaluations.csv`, if accuracy was measured on the way.
 
-    A failure to write these files is reported in one line.
+    A plot that was drawn earlier is removed where there is nothing left to draw in it. A failure to
+    write these files is reported in one line.
 
     Args:
         folder: `<results>/<dataset>/<protocol>`, with records in `runs/`.
@@ -72,18 +76,30 @@ def _write(comparison: Comparison) -> None:
     curves, evaluations = frames.curves(records), frames.evaluations(records)
     write_atomic(folder / "results.csv", rows.to_csv(index=False))
     write_atomic(folder / "curves.csv", curves.to_csv(index=False))
-    if not evaluations.empty:
+    if evaluations.empty:
+        (folder / "evaluations.csv").unlink(missing_ok=True)
+    else:
         write_atomic(folder / "evaluations.csv", evaluations.to_csv(index=False))
     markdown = table.markdown(rows, settings_by_key(records), comparison.standing)
     write_atomic(folder / "table.md", markdown + "\n")
-    if not comparison.done.empty:
-        drawn = plots.figures(comparison.current, curves, evaluations, comparison.standing)
-        for name, figure in drawn:
-            save(figure, folder / "plots" / f"{name}.png")
-        kept = comparison.evidence.classified
-        for name, figure in plots.of_predictions(comparison.current, kept):
-            save(figure, folder / "plots" / f"{name}.png")
+    drawn = set()
+    for name, figure in _figures(comparison, curves, evaluations):
+        save(figure, folder / "plots" / f"{name}.png")
+        drawn.add(name)
+    for name in plots.NAMES - drawn:  # of earlier records, or of an earlier choice
+        for suffix in (".png", ".svg"):
+            (folder / "plots" / f"{name}{suffix}").unlink(missing_ok=True)
     # A sweep imports this module before it trains, and needs jinja2, plotly and itables after it.
     from benchmarks.report.html.page import page
 
     write_atomic(folder / "report.html", page(comparison))
+
+
+def _figures(
+    comparison: Comparison, curves: pd.DataFrame, evaluations: pd.DataFrame
+) -> Iterator[tuple[str, Figure]]:
+    """The plots by name, one at a time; none where no run ended well."""
+    if not comparison.done.empty:
+        current = comparison.current
+        yield from plots.figures(current, curves, evaluations, comparison.standing)
+        yield from plots.of_predictions(current, comparison.evidence.classified)

@@ -10,6 +10,7 @@ from matplotlib.colors import to_hex
 
 from benchmarks.records.record import RunRecord
 from benchmarks.report.html.comparison import Comparison
+from benchmarks.report.plots.front import SPEED, speed_intervals
 from benchmarks.report.style import LINE_COLORS
 
 # What accuracy is shown against; speeds first.
@@ -27,6 +28,7 @@ def data(comparison: Comparison) -> dict[str, Any] | None:
     done = comparison.done
     if done[comparison.score].isna().all():
         return None
+    speeds = speed_intervals(done, comparison.standing)
     return {
         "score": {"name": comparison.score, "title": comparison.title(comparison.score)},
         "quantities": [
@@ -35,6 +37,7 @@ def data(comparison: Comparison) -> dict[str, Any] | None:
                 "title": comparison.title(name),
                 "more_is_better": name in _RATES,
                 "is_measured": name not in _COUNTED,
+                "has_intervals": name == SPEED,
             }
             for name in QUANTITIES
             if done[name].notna().any()
@@ -49,6 +52,7 @@ def data(comparison: Comparison) -> dict[str, Any] | None:
                 "color": color,
                 "is_marked": bool((comparison.by_label[label]["mark"] != "").any()),
                 "interval": _interval(comparison, label),
+                "speed": [speeds[label].low, speeds[label].high] if label in speeds else None,
                 "curves": [_curves(comparison.by_key[key]) for key in comparison.keys(label)],
             }
             for label, color in colors(comparison).items()

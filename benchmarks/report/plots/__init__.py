@@ -18,8 +18,23 @@ from benchmarks.report.standing import Standing
 
 __all__ = [
     *("accuracy", "accuracy_against", "confusion", "cost_to_accuracy", "figures", "knob"),
-    *("of_predictions", "reliability", "training_curves"),
+    *("NAMES", "of_predictions", "reliability", "training_curves"),
 ]
+
+# The files that a rebuild draws, as far as these things were measured.
+NAMES = frozenset(
+    (
+        "accuracy",
+        "speed",
+        "macs",
+        "parameters",
+        "cost",
+        "curves",
+        "vary",
+        "confusion",
+        "calibration",
+    )
+)
 
 # By name of the file, the column that accuracy is drawn against.
 AGAINST = {"speed": "examples_per_sec", "macs": "macs", "parameters": "parameters"}
@@ -46,7 +61,7 @@ def figures(
     if curves["key"].isin(rows["key"]).any():
         yield "curves", training_curves(rows, curves)
     if rows["varied"].notna().any():
-        yield "vary", knob(rows)
+        yield "vary", knob(rows, standing)
 
 
 def of_predictions(

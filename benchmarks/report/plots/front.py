@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.intervals import Interval
 from benchmarks.report.plots.lineup import Lineup
 from benchmarks.report.standing import Standing
 
@@ -24,8 +25,9 @@ class Quantity:
     is_measured: bool = False
 
 
+SPEED = "examples_per_sec"
 QUANTITIES = {
-    "examples_per_sec": Quantity("training examples/sec", more_is_better=True, is_measured=True),
+    SPEED: Quantity("training examples/sec", more_is_better=True, is_measured=True),
     "macs": Quantity("multiply-adds (MACs) for one image"),
     "parameters": Quantity("parameters"),
     "fit_seconds": Quantity("seconds of training", is_measured=True),
@@ -48,6 +50,19 @@ def front(costs: Sequence[float], scores: Sequence[float]) -> np.ndarray:
     return on_front
 
 
+def speed_intervals(done: pd.DataFrame, standing: Standing | None) -> dict[str, Interval]:
+    """The known intervals of training speeds by label, of those measured under one condition.
+
+    Args:
+        done: runs that ended well, with the columns `label` and `mark`.
+        standing: the intervals.
+    """
+    known = standing.speeds[SPEED] if standing else {}
+    conditions = done.groupby("label")["mark"].nunique()
+    labels = conditions.index[conditions == 1]
+    return {label: known[label] for label in labels if label in known and known[label].is_known}
+
+
 def points(nets: Lineup, column: str, standing: Standing | None) -> pd.DataFrame:
     """A row for each label of the table, with the means over its seeds.
 
@@ -56,7 +71,8 @@ def points(nets: Lineup, column: str, standing: Standing | None) -> pd.DataFrame
 
     Returns:
         The columns `name`, `net`, `mark`, `x`, `y`, `low` and `high` (the interval of y, or the
-        range of its seeds), `parameters` and `on_front`.
+        range of its seeds), `slow` and `fast` (the interval of x; NaN where it is not known, and of
+        what is no speed), `parameters` and `on_front`.
     """
     quantity = QUANTITIES[column]
     runs = nets.done.dropna(subset=[column, nets.score])
@@ -75,6 +91,10 @@ def points(nets: Lineup, column: str, standing: Standing | None) -> pd.DataFrame
     for i, label in found["label"].items():
         if label in known and known[label].is_known:
             found.loc[i, ["low", "high"]] = known[label].low, known[label].high
+    speeds = speed_intervals(runs, standing) if column == SPEED else {}
+    for name, end in (("slow", "low"), ("fast", "high")):
+        ends = {label: getattr(interval, end) for label, interval in speeds.items()}
+        found[name] = found["label"].map(ends).astype(float)
     costs = -found["x"] if quantity.more_is_better else found["x"]
     costs = costs.where(found["mark"] == "", np.inf)
     is_front = front(costs.tolist(), found["y"].tolist())

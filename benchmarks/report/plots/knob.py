@@ -10,9 +10,18 @@ from matplotlib.ticker import NullLocator
 
 from benchmarks.planning.variation import as_text
 from benchmarks.report.comparable import values_in_order
-from benchmarks.report.drawing import chance_line, fraction_axis, legend_point, log_axis, name_lines
-from benchmarks.report.plots.lineup import lineup
+from benchmarks.report.drawing import (
+    chance_line,
+    fraction_axis,
+    interval_bars,
+    legend_point,
+    log_axis,
+    name_lines,
+)
+from benchmarks.report.plots.front import SPEED, speed_intervals
+from benchmarks.report.plots.lineup import Lineup, lineup
 from benchmarks.report.plots.series import draw_series, ends, remarks, series
+from benchmarks.report.standing import Standing
 from benchmarks.report.style import GREY, look
 
 DECADE = 10.0  # from this ratio of the largest to the smallest value on, an axis is logarithmic
@@ -20,10 +29,11 @@ MOST_LEVEL = 5  # values whose labels stand level
 
 
 @look()
-def knob(rows: pd.DataFrame) -> Figure:
+def knob(rows: pd.DataFrame, standing: Standing | None = None) -> Figure:
     """Score, training examples/sec and peak memory against the varied field, a line a net.
 
-    Lines lead through the means over the seeds; each run is a faint dot. In the last two panels a
+    Lines lead through the means over the seeds; each run is a faint dot; a bar is the interval of a
+    speed. In the last two panels a
     dot is hollow if the run was measured under other conditions than most.
     """
     nets = lineup(rows)
@@ -52,6 +62,8 @@ def knob(rows: pd.DataFrame) -> Figure:
         faces = colors.mask(is_marked, "white")[shown]
         look_of_runs = {"s": 22, "c": faces, "ec": colors[shown], "alpha": 0.6}
         axes.scatter(at[shown], done[column][shown], zorder=4, clip_on=False, **look_of_runs)
+        if column == SPEED:
+            _draw_speed_intervals(axes, nets.done.assign(at=at), standing, of_nets)
         _mark_values(axes, values)
         axes.set_xlabel(done["varied"].iloc[0].replace("_", " "))
         axes.set_ylabel(words)
@@ -62,6 +74,20 @@ def knob(rows: pd.DataFrame) -> Figure:
         handles = [legend_point("measured under other conditions", mfc="white")]
         figure.legend(handles=handles, loc="outside lower center")
     return figure
+
+
+def _draw_speed_intervals(
+    axes: Axes, done: pd.DataFrame, standing: Standing | None, nets: Lineup
+) -> None:
+    """An upright bar for each net that has a colour, at each value."""
+    first = done.drop_duplicates("label").set_index("label")
+    known = speed_intervals(done, standing)
+    shown = [label for label in known if nets.colors[first["net"][label]] != GREY]
+    bars = [
+        ((first["at"][each], known[each].low), (first["at"][each], known[each].high))
+        for each in shown
+    ]
+    interval_bars(axes, bars, [nets.colors[first["net"][each]] for each in shown])
 
 
 def _positions(values: Sequence[int | float | str]) -> dict[int | float | str, float]:

@@ -40,10 +40,11 @@ def accuracy_against(
     """Test score against one of `QUANTITIES`, with the Pareto front as a step line.
 
     A net is on the front if no other is at least as good in both and better in one; points off the
-    front are pale. A bar is the 95 % interval, or the range of the seeds where that is not known.
-    The area of a point is the number of parameters. Hollow points were measured under other
-    conditions: their speeds are not to be compared, and they are not on the front. Of more than
-    twenty points, those on the front are named.
+    front are pale. An upright bar is the 95 % interval, or the range of the seeds where that is not
+    known; a level bar is the interval of a training speed. The area of a point is the number of
+    parameters. Hollow points were measured under other conditions: their speeds are not to be
+    compared, and they are not on the front. Of more than twenty points, those on the front are
+    named.
     """
     nets = lineup(rows)
     figure, axes = plt.subplots(figsize=(9, 6.2))
@@ -57,18 +58,20 @@ def accuracy_against(
 def draw(axes: Axes, nets: Lineup, column: str, standing: Standing | None) -> list[Line2D]:
     """Draw a panel of `accuracy_against`; returns what its legend explains."""
     quantity, found = QUANTITIES[column], points(nets, column, standing)
-    log_axis(axes, "x", found["x"])
+    timed = found.dropna(subset=["slow", "fast"])
+    log_axis(axes, "x", [*found["x"], *timed["slow"], *timed["fast"]])
     ends = [*found["low"], *found["high"]]
     fraction_axis(axes, "y", ends + chance_line(axes, "y", nets.share, found["y"]))
     axes.set_xlabel(f"{quantity.words} (log scale)")
     segments = _draw_front(axes, found[found["on_front"]], quantity.more_is_better)
-    segments += [((x, low), (x, high)) for x, low, high in found[["x", "low", "high"]].to_numpy()]
+    upright = [((x, low), (x, high)) for x, low, high in found[["x", "low", "high"]].to_numpy()]
+    level = [((slow, y), (fast, y)) for slow, fast, y in timed[["slow", "fast", "y"]].to_numpy()]
     colors = found["net"].map(nets.colors).replace(GREY, FAINT)
     edges = [
         to_rgba(color, 1 if is_opaque else PALE)
         for color, is_opaque in zip(colors, found["on_front"] | (found["mark"] != ""), strict=True)
     ]
-    interval_bars(axes, found["x"], found["low"], found["high"], edges)
+    interval_bars(axes, [*upright, *level], [*edges, *(edges[i] for i in timed.index)])
     has_areas = column != "parameters"
     areas = _areas(found["parameters"]) if has_areas else AREA_ALONE
     faces = [
@@ -78,7 +81,7 @@ def draw(axes: Axes, nets: Lineup, column: str, standing: Standing | None) -> li
     named = found if len(found) <= MOST_NAMES else found[found["on_front"]]
     places = dict(zip(named["name"], zip(named["x"], named["y"], strict=True), strict=True))
     inks = dict(zip(found["name"], colors.where(found["on_front"], FAINT), strict=True))
-    name_points(axes, places, inks, dots, segments)
+    name_points(axes, places, inks, dots, [*segments, *upright, *level])
     return [*_legend(found), *(_area_scale(found["parameters"]) if has_areas else [])]
 
 

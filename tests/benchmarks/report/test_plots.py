@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,16 +7,18 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 
 from benchmarks.analysis.accuracies import Accuracies
+from benchmarks.analysis.intervals import Interval
 from benchmarks.records.record import FAILED
 from benchmarks.report import plots
 from benchmarks.report.drawing import LEAST_POINTS
 from benchmarks.report.plots.front import front
 from benchmarks.report.plots.lineup import lineup
 from benchmarks.report.plots.series import MOST_NAMES
-from benchmarks.report.standing import of_accuracies
+from benchmarks.report.standing import Standing, of_accuracies
 from benchmarks.report.style import FAINT, GREY, LINE_COLORS, save
 from tests.benchmarks.report.figures import predictions_of, texts, words
 from tests.benchmarks.report.frames import crowd, curves_of, evaluations_of, varied
@@ -51,6 +54,7 @@ def drawn():
 def test_no_text_leaves_the_figure_or_covers_another(drawn):
     names = ["accuracy", "speed", "macs", "parameters", "cost", "curves"]
     assert list(drawn) == [*names, "confusion", "calibration"]
+    assert {*drawn, "vary"} == plots.NAMES
     for name, figure in drawn.items():
         # Of an annotation, without its arrow.
         boxes = {text: plt.Text.get_window_extent(text) for text in texts(figure)}
@@ -157,6 +161,27 @@ def test_a_net_measured_elsewhere_is_hollow_and_not_on_the_front():
     plt.close("all")
 
 
+def bars(axes):
+    """The ends of all intervals, (n, 2 ends, 2)."""
+    drawn = [lines for lines in axes.collections if isinstance(lines, LineCollection)]
+    return np.array([segment for lines in drawn for segment in lines.get_segments()])
+
+
+def test_a_speed_has_its_interval_where_its_runs_had_one_condition():
+    rows = crowd(3, 2)
+    rows.loc[rows.index[rows["model"] == "net02"][:1], "device"] = "other"
+    known = {name: Interval(10.0, 8.0, 12.0) for name in ("net01", "net02")}
+    unknown = {"net00": Interval(10.0, math.nan, math.nan)}
+    stands = Standing(speeds={"examples_per_sec": known | unknown, "relative_speed": {}})
+    axes = plots.accuracy_against(rows, standing=stands).axes[0]
+    level = [bar for bar in bars(axes) if bar[0][0] != bar[1][0]]
+    assert np.array(level)[:, :, 0].tolist() == [[8.0, 12.0]]
+    assert axes.get_xlim()[0] < 8
+    (of_size,) = plots.accuracy_against(rows, "macs", stands).axes
+    assert not any(bar[0][0] != bar[1][0] for bar in bars(of_size))
+    plt.close("all")
+
+
 @pytest.mark.parametrize("size", [1, 8, 9, 45])
 def test_lines_are_told_apart_however_many_there_are(size):
     rows = crowd(size)
@@ -215,6 +240,16 @@ def test_a_varied_field_is_the_axis_of_a_plot(field, values, scale, ticks):
     means = of_lenet.groupby("varied_value", sort=False)["test_accuracy"].mean()
     drawn = [sorted(line.get_ydata()) for line in panels[0].lines]
     assert any(line == pytest.approx(sorted(means)) for line in drawn)
+    plt.close("all")
+
+
+def test_speeds_have_their_intervals_along_a_varied_field():
+    rows = varied("batch_size", [16, 64])
+    labels = lineup(rows).done["label"].unique()
+    known = {label: Interval(1_234.5, 1_000.0, 1_500.0) for label in labels}
+    _, axes, _ = plots.knob(rows, Standing(speeds={"examples_per_sec": known})).axes
+    ends = [[[x, 1_000.0], [x, 1_500.0]] for x in (16, 64) for _ in range(2)]
+    assert sorted(bars(axes).tolist()) == ends
     plt.close("all")
 
 

@@ -94,6 +94,24 @@ def test_everything_is_written(make_spec, tmp_path):
         assert "<svg" in (folder / "plots" / f"{name}.svg").read_text()
 
 
+def test_a_plot_with_nothing_left_to_show_is_removed(make_spec, tmp_path):
+    store, spec = RecordStore(tmp_path), make_spec()
+    store.write(spec, record_of(spec, **MEASURED))
+    (folder,) = store.folders()
+    kept = ("mine.png", "hardest.png", "confidently_wrong_lenet.png")
+    stale = ("curves.png", "curves.svg", "vary.png")
+    (folder / "plots").mkdir()
+    for name in (*kept, *stale, "accuracy.png"):
+        (folder / "plots" / name).write_text("earlier")
+    (folder / "evaluations.csv").write_text("earlier")
+    rebuild(folder)
+    names = {path.name for path in (folder / "plots").iterdir()}
+    assert names >= {*kept, "accuracy.png"}
+    assert not names & {*stale}
+    assert not (folder / "evaluations.csv").exists()
+    assert (folder / "plots" / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_failed_run_is_shown_with_its_reason():
     failed = dict.fromkeys(MEASURED)
     failed |= {"model": "nin", "status": FAILED, "error": "out | of <memory>"}

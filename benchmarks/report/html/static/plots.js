@@ -44,9 +44,10 @@ const plots = (() => {
     return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   }
 
-  function errorBar(net, own) {
-    if (!net.interval) return { visible: false };
-    const [low, high] = net.interval;
+  /** A bar from the lower to the upper end of an interval around its estimate. */
+  function errorBar(net, interval, own) {
+    if (!interval) return { visible: false };
+    const [low, high] = interval;
     const ends = { array: [high - own], arrayminus: [own - low], symmetric: false };
     return { type: "data", ...ends, color: charts.color(net), thickness: 2, width: 0 };
   }
@@ -76,7 +77,7 @@ const plots = (() => {
       const point = {
         x: [mean(own)],
         y: [escaped(net.label)],
-        error_x: errorBar(net, mean(own)),
+        error_x: errorBar(net, net.interval, mean(own)),
         hovertemplate: `${inWords(net)}<extra></extra>`,
         mode: "markers",
         marker: { color: charts.color(net), size: 11 },
@@ -141,7 +142,8 @@ const plots = (() => {
     const traces = points.map((point) => ({
       x: [point.x],
       y: [point.y],
-      error_y: errorBar(point.net, point.y),
+      error_x: errorBar(point.net, quantity.has_intervals && point.net.speed, point.x),
+      error_y: errorBar(point.net, point.net.interval, point.y),
       text: isNamed(point) ? [escaped(point.net.label)] : [""],
       textposition: positions.get(point),
       textfont: { color: theme.color(focus.isFaded(point.net.label) ? "--muted" : "--ink") },
