@@ -103,11 +103,15 @@ def _measure(spec: RunSpec, options: RunOptions, decided_at: float) -> RunCost:
     start_seconds = time.time() - decided_at
     roughly = loops.bare_loop(training, 1)
     steps = loop_timings.steps_in(SECONDS, roughly, protocol.batch_size)
+    began = time.monotonic()
     examples_per_sec = loops.trainer_loop(training, steps)
-    tested = protocol.validation_examples or len(dataset.test_labels)
+    steps += max(loops.WARMUP_STEPS, data.group_size)
+    own_seconds = time.monotonic() - began - steps * protocol.batch_size / examples_per_sec
+    # The Trainer is set up for the training, and for each round in which its loop is timed.
+    trainers = 1 + loop_timings.ROUNDS * options.timing
     evaluations = 1 + int(protocol.epochs / (protocol.evaluate_every or float("inf")))
     return RunCost(
-        start_seconds + evaluations * tested / _evaluated_per_sec(training),
+        start_seconds + trainers * max(0.0, own_seconds) + _test_seconds(training, evaluations),
         examples_per_sec,
         protocol.epochs,
         protocol.batch_size,
@@ -116,14 +120,18 @@ def _measure(spec: RunSpec, options: RunOptions, decided_at: float) -> RunCost:
 
 
 @torch.inference_mode()
-def _evaluated_per_sec(training: Training) -> float:
-    """Examples/sec of an evaluation, from one batch in the memory of the device."""
+def _test_seconds(training: Training, evaluations: int) -> float:
+    """Seconds of so many evaluations, from one batch, and of making the examples ready for them."""
+    began = time.monotonic()
+    batches = training.data.test_dataloader()
+    images, _ = next(iter(batches))
+    ready_seconds = time.monotonic() - began
     net = training.net.to(training.device).eval()
-    images, _ = next(iter(training.data.test_dataloader()))
 
     def step() -> int:
         net(images)
         return len(images)
 
     with training.autocast():
-        return loops.timed(step, 1, training.device)
+        examples_per_sec = loops.timed(step, 1, training.device)
+    return ready_seconds + evaluations * len(batches.labels) / examples_per_sec
