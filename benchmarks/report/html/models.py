@@ -37,11 +37,17 @@ def data(comparison: Comparison) -> list[dict[str, Any]]:
     return nets
 
 
+def without_pictures(nets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same for a page that would be too large."""
+    return [{**net, "wrong": ""} for net in nets]
+
+
 def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, Any]:
     done = runs[runs["status"] == OK]
     scores = [name for name in _OF_A_RUN if done[name].notna().any()]
     kept = [each for each in comparison.evidence.predictions.get(label, []) if each is not None]
     stands = comparison.standing
+    sheet = comparison.folder / "plots" / f"confidently_wrong_{safe_name(label)}.png"
     return {
         "label": label,
         "place": stands.places.get(label, "") if stands else "",
@@ -68,7 +74,8 @@ def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, An
             for index, run in runs.iterrows()
         ],
         "classes": by_class(kept),
-        "wrong": picture(comparison.folder / "plots" / f"confidently_wrong_{safe_name(label)}.png"),
+        "wrong": picture(sheet),
+        "sheet": f"plots/{sheet.name}" if sheet.exists() else "",
     }
 
 

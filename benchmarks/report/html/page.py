@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -46,6 +46,15 @@ class Section:
     has_script: bool = False
 
 
+MOST_BYTES = 8_000_000
+
+# Of a page that would be larger: the section, what it goes without, and its data then.
+LEAST_NEEDED: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("models", "wrong images", models.without_pictures),
+    ("studies", "pictures of studies", studies.without_pictures),
+    ("explorer", "the explorer", lambda _: None),
+)
+
 SECTIONS = (
     Section("table", "Table", table.data, has_script=True),
     Section("plots", "Plots", plots.data, has_script=True),
@@ -59,14 +68,31 @@ SECTIONS = (
 
 
 def page(comparison: Comparison) -> str:
-    """The page of a comparison: HTML that needs nothing outside of it."""
-    made = {section: section.data(comparison) for section in SECTIONS}
+    """The page of a comparison: HTML that needs nothing outside of it.
+
+    A page of more than `MOST_BYTES` goes without `LEAST_NEEDED`, as far as it must, and says so.
+    """
+    made = {section.name: section.data(comparison) for section in SECTIONS}
+    text = _rendered(comparison, made, [])
+    left_out: list[str] = []
+    for name, words, reduced in LEAST_NEEDED:
+        if len(text.encode()) <= MOST_BYTES:
+            break
+        if made[name] is not None:
+            made[name] = reduced(made[name])
+            text = _rendered(comparison, made, left_out := [*left_out, words])
+    return text
+
+
+def _rendered(comparison: Comparison, made: Mapping[str, Any], left_out: Sequence[str]) -> str:
+    """The page with this data by name of the section, and what it goes without."""
     return (
         _environment()
         .get_template("page.html")
         .render(
             head=head(comparison),
-            sections={section: data for section, data in made.items() if data is not None},
+            left_out=left_out,
+            sections={each: made[each.name] for each in SECTIONS if made[each.name] is not None},
             scripts=[inline.script(name) for name in SCRIPTS],
             libraries=[inline.plotly_script(), inline.table_script()],
             styles=[inline.table_style(), *map(inline.style, STYLES)],

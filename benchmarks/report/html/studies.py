@@ -20,16 +20,27 @@ def data(comparison: Comparison) -> list[dict[str, Any]] | None:
     folders = sorted((comparison.folder.parents[1] / "studies").glob("*/"))
     verdicts = {folder.name: _verdicts(folder / "verdicts.json") for folder in folders}
     pictures = {folder.name: picture(folder / "plots" / f"{folder.name}.png") for folder in folders}
+    drawn = {name for name, address in pictures.items() if address}
     left = MOST_BYTES
     for name, address in sorted(pictures.items(), key=lambda item: len(item[1])):
         left -= len(address)
         if left < 0:
             pictures[name] = ""
     return [
-        {"name": name, "verdicts": verdicts[name], "picture": pictures[name]}
+        {
+            "name": name,
+            "verdicts": verdicts[name],
+            "picture": pictures[name],
+            "file": f"../../studies/{name}/plots/{name}.png" if name in drawn else "",
+        }
         for name in verdicts
-        if verdicts[name] or pictures[name]
+        if verdicts[name] or name in drawn
     ] or None
+
+
+def without_pictures(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same for a page that would be too large."""
+    return [{**study, "picture": ""} for study in found]
 
 
 def _verdicts(path: Path) -> list[dict[str, str]]:

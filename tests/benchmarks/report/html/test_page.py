@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmarks.records.record import FAILED, OK
 from benchmarks.report.html import classes, inline, models, pictures, studies
+from benchmarks.report.html import page as module
 from benchmarks.report.html.page import SCRIPTS, STYLES, page
 from benchmarks.report.html.words import figure
 from tests.benchmarks.report.html.pages import EVIL, comparison, without
@@ -33,6 +34,22 @@ def test_the_page_is_small_and_the_same_each_time(made):
     text = page(made)
     assert len(text.encode()) < 8e6
     assert page(comparison(made.folder)) == text
+
+
+def test_a_page_that_would_be_too_large_leaves_out_what_is_needed_least(made, monkeypatch):
+    monkeypatch.setattr(models, "picture", lambda path: "data:" + "x" * 40_000)
+    full = page(made)
+    assert "below 8 MB" not in full
+    assert full.count("x" * 40_000) == len(made.by_label)
+    text, said = full, []
+    for _ in range(2):
+        monkeypatch.setattr(module, "MOST_BYTES", len(text.encode()) - 1)
+        text = page(made)
+        said.append(re.search(r"below 8 MB: (.*)\.", text)[1])
+        assert len(text.encode()) <= module.MOST_BYTES
+        assert "x" * 40_000 not in text
+        assert ('id="explorer"' in text) == ("the explorer" not in said[-1])
+    assert said == ["wrong images", "wrong images, the explorer"]
 
 
 def test_nothing_is_loaded_from_elsewhere(made):
@@ -105,6 +122,7 @@ def test_a_net_has_its_calibration_and_the_images_that_it_gets_wrong(made, monke
     with_sheet = [net["label"] for net in models.data(made) if net["wrong"]]
     assert with_sheet == ["resnet18"], "the best comes first, and a second one does not fit"
     assert 'alt="Test images that resnet18' in page(made)
+    assert page(made).count("confidently_wrong_lenet.png") == 1
 
 
 def test_studies_are_shown_with_verdicts_and_pictures_that_fit(made, monkeypatch):
@@ -116,6 +134,7 @@ def test_studies_are_shown_with_verdicts_and_pictures_that_fit(made, monkeypatch
         (folder / "verdicts.json").write_text(json.dumps([verdict]))
     monkeypatch.setattr(studies, "MOST_BYTES", 500)
     large, small = studies.data(made)
+    assert large["file"] in without_scripts(page(made))
     assert (large["picture"], small["picture"][:22]) == ("", "data:image/png;base64,")
     assert small["verdicts"] == [{"claim": "a < b", "outcome": "supported", "rest": "So."}]
     assert "a &lt; b" in page(made)
