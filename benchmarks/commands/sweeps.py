@@ -38,6 +38,7 @@ def data(args: Namespace) -> int:
 
 
 def run(args: Namespace) -> int:
+    from benchmarks.commands.layers import write_layers
     from benchmarks.execution import followers, rendezvous
     from benchmarks.execution.budget import within_budget
     from benchmarks.execution.executor import make_executor
@@ -82,6 +83,7 @@ def run(args: Namespace) -> int:
         if list((config.folder / "runs").glob("*.json")):
             print(f"\n{rebuild_report(config.folder)}")
         raise
+    write_layers(config.folder)
     print(f"\n{rebuild_report(config.folder)}")
     is_well = args.study is None or study(args) == 0
     return 0 if is_well and all(record.status == OK for record in records) else 1

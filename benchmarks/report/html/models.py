@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.analysis.calibration import calibration
+from benchmarks.records import layers
 from benchmarks.records.record import OK
 from benchmarks.report.html.classes import by_class
 from benchmarks.report.html.comparison import Comparison
@@ -73,10 +74,18 @@ def _net(label: str, runs: pd.DataFrame, comparison: Comparison) -> dict[str, An
             }
             for index, run in runs.iterrows()
         ],
+        "layers": _layers(comparison, label),
         "classes": by_class(kept),
         "wrong": picture(sheet),
         "sheet": f"plots/{sheet.name}" if sheet.exists() else "",
     }
+
+
+def _layers(comparison: Comparison, label: str) -> list[list[Any]]:
+    """The rows of the table of layers; none where its file is missing."""
+    keys = comparison.keys(label)
+    found = layers.read(comparison.folder, comparison.by_key[keys[0]]) if keys else None
+    return [] if found is None else found.to_numpy().tolist()
 
 
 def _calibration(comparison: Comparison, label: str) -> list[tuple[str, float, str]]:
