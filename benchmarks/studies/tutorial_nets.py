@@ -69,7 +69,7 @@ class TutorialNets(TrainingStudy):
             seeds = done[done["model"] == model]["test_accuracy"]
             panels[0].scatter(seeds, [place + 0.15] * len(seeds), s=14, color="C0", alpha=0.4)
         panels[1].plot([PUBLISHED[model] for model in models], places, "D", color="C1", ms=8)
-        for axes, title in zip(panels, ("one recipe here, 95 % interval", "tutorial"), strict=True):
+        for axes, title in zip(panels, ("here (95 % interval)", "tutorial"), strict=True):
             axes.set_title(f"test accuracy, {title}", loc="left")
             best = axes.get_lines()[0].get_xdata()[0]
             axes.axvspan(best - POINT / 100, best, color="0.9", zorder=0)
