@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
-from benchmarks.records.storage import quarantine, reason, write_atomic
+from benchmarks.records.storage import quarantine, reason, replacing
 from benchmarks.training import ddp
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
@@ -42,11 +43,9 @@ class CheckpointFile(CheckpointIO):
         return content
 
     def save_checkpoint(self, checkpoint: Content, path: Any, storage_options: Any = None) -> None:
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        buffer.write(hashlib.sha256(buffer.getbuffer()).digest())
         try:
-            write_atomic(self.path, buffer.getbuffer())
+            with replacing(self.path) as part, part.open("w+b") as file:
+                _write(checkpoint, file)
         except OSError as error:
             if not self._warned:
                 print(
@@ -72,3 +71,22 @@ class CheckpointFile(CheckpointIO):
             quarantine(self.path, "its checksum differs")
             return None
         return content
+
+
+def _write(content: Content, file: io.BufferedRandom) -> None:
+    """Write the content and its hash, without a copy of it in memory.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    try:
+        torch.save(content, file)
+    except RuntimeError as error:
+        # PyTorch then complains of a position in the file.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").digest()
+    file.seek(0, os.SEEK_END)
+    file.write(digest)
