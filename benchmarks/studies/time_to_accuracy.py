@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benchmarks.analysis.differences import difference_of_rates
 from benchmarks.analysis.reaching import ENOUGH_SEEDS, Milestone, courses, reached
@@ -119,8 +120,10 @@ class TimeToAccuracy(TrainingStudy):
                 count = f"{len(_reached(nets, target))} of {len(nets)} nets"
                 at_left = axes.get_yaxis_transform()
                 axes.text(0.01, target, f"{target:.2f}: {count}", transform=at_left, va="bottom")
-        panels[0].xaxis.set_minor_formatter("{x:g}")
-        panels[1].xaxis.set_minor_formatter("")
+        panels[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panels[0].xaxis.set_major_formatter("{x:g}")
+        for axes in panels:
+            axes.xaxis.set_minor_formatter("")
         panels[0].set_title("test accuracy, 95 % interval; star: target reached", loc="left")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
         return figure
