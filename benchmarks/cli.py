@@ -152,7 +152,7 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
     images.add_argument("--protocol", default=protocols.AUTO, help="as of `run`")
 
     compare = verb("compare", "say what became better or worse between two results folders")
-    compare.add_argument("a", help="the older folder or URL")
+    compare.add_argument("a", help="the older folder, archive of one, or URL of either")
     compare.add_argument("b", help="the newer one")
 
     report = verb("report", "rebuild tables and plots from the records", "results")

@@ -103,11 +103,12 @@ def compare(old: Path, new: Path) -> ResultsComparison:
     shared = [name for name in before if name in after]
     if not shared:
         raise UsageError(
-            f"nothing to compare: {old} has {', '.join(before)}, {new} has {', '.join(after)}"
+            f"nothing to compare: the older folder has {', '.join(before)}, "
+            f"the newer one {', '.join(after)}"
         )
     notes = [
-        f"only in {folder}: {', '.join(sorted(own))}"
-        for folder, own in ((old, before.keys() - after), (new, after.keys() - before))
+        f"only in the {age} folder: {', '.join(sorted(own))}"
+        for age, own in (("older", before.keys() - after), ("newer", after.keys() - before))
         if own
     ]
     return ResultsComparison([_compare(name, before[name], after[name]) for name in shared], notes)
@@ -129,8 +130,8 @@ def _compare(name: str, old: Path, new: Path) -> FolderComparison:
     failed = {record.setup.label for record in load(new) if record.status != OK}
     gone = [model for model in before.runs if model not in after.runs and model in failed]
     only = [
-        f"only in {side.folder}: {', '.join(own)}"
-        for side, other in ((before, after), (after, before))
+        f"only in the {age} folder: {', '.join(own)}"
+        for age, side, other in (("older", before, after), ("newer", after, before))
         if (own := [model for model in side.runs if model not in other.runs and model not in gone])
     ]
     found = [

@@ -65,8 +65,9 @@ def _train_claimed(args: Namespace) -> Path:
 
 def compare(args: Namespace) -> int:
     from benchmarks.analysis import compare
-    from benchmarks.records.storage import open_folder
+    from benchmarks.records.fetched import fetched
 
-    outcome = compare.compare(open_folder(args.a), open_folder(args.b))
+    with fetched(args.a) as old, fetched(args.b) as new:
+        outcome = compare.compare(old, new)
     print(outcome)
     return 1 if outcome.regressions else 0
