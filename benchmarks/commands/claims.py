@@ -1,5 +1,6 @@
 """Verbs that conclude: `claim` and `compare`."""
 
+import math
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,10 @@ def claim(args: Namespace) -> int:
     metric = metrics.metric(args.metric)
     if args.by not in (None, "class"):
         raise UsageError(f"BY={args.by} is unknown; choose class")
-    if args.margin is not None and not args.margin > 0:
-        raise UsageError("--margin must be above 0")
+    if args.margin is not None and not 0 < args.margin < math.inf:
+        raise UsageError("--margin must be above 0, and finite")
+    if args.a == args.b:  # before anything is trained
+        raise UsageError("a net cannot be compared with itself: give two models")
     if args.run:
         folder = _train_claimed(args)
     else:
