@@ -33,6 +33,8 @@ TEXTS = {path: path.read_text() for path in PAGES}
 SIX = ("model", "parameters", "test accuracy", "examples/sec", "loop efficiency", "seconds")
 TABLES = {README: ("fashion_mnist", SIX), DOCS / "models.md": ("fashion_mnist_masks", None)}
 TABLE = r"^\| model .*(?:\n\|.*)*"
+STUDIES = {DOCS / "speed.md": "cost_growth"}
+STUDY_TABLE = r"^\| quantity .*(?:\n\|.*)*"
 
 # Options, or assignments to variables, then make or the program itself
 COMMAND = r"(?:[A-Z_0-9]+=\S+ )*(?:make|\S*python -m benchmarks) .*"
@@ -46,6 +48,12 @@ def measured(page):
     shown = cells[[*columns]] if columns else cells.drop(columns=[*table.REST], errors="ignore")
     align = ["left", *["right"] * (len(shown.columns) - 1)]
     return shown.map(escape).to_markdown(index=False, disable_numparse=True, colalign=align)
+
+
+def measured_by_study(page):
+    """The table of a study that a page shows."""
+    path = ROOT / "results" / "reference" / "studies" / STUDIES[page] / "table.md"
+    return re.search(STUDY_TABLE, path.read_text(), re.M).group()
 
 
 def columns_and_fields():
@@ -70,6 +78,7 @@ def columns_and_fields():
 def generated():
     """Tables that are not typed by hand: the page, the pattern and the text of each."""
     yield from ((page, TABLE, measured(page)) for page in TABLES)
+    yield from ((page, STUDY_TABLE, measured_by_study(page)) for page in STUDIES)
     for text in columns_and_fields():
         first = text.split()[1]
         yield DOCS / "results.md", rf"^\| {first} .*(?:\n\|.*)*", text
@@ -109,6 +118,11 @@ def test_tables_are_the_measured_ones(committed_results, page):
     assert re.findall(TABLE, TEXTS[page], re.M) == [measured(page)], (
         "`python -m tests.test_readme` puts the committed tables into the pages"
     )
+
+
+@pytest.mark.parametrize("page", STUDIES, ids=lambda page: page.name)
+def test_tables_of_studies_are_the_measured_ones(committed_results, page):
+    assert re.findall(STUDY_TABLE, TEXTS[page], re.M) == [measured_by_study(page)]
 
 
 def test_every_field_of_a_record_is_listed():
