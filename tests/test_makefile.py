@@ -58,6 +58,7 @@ def check(folder, done, models, seeds):
     return rows
 
 
+@pytest.mark.slow
 def test_bench_on_small_data(results, protocol, image_folder):
     arguments = [results, protocol, "MODELS=lenet,lenet_r*", "DATASET=cifar10", "SEEDS=0,1"]
     environment = {"CIFAR10_IMAGES": str(image_folder)}

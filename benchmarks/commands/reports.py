@@ -19,13 +19,11 @@ def report(args: Namespace) -> int:
     comparisons = _comparisons(args)
     if args.format:
         return _print_tables(comparisons, args.format)
-    from benchmarks.commands.layers import write_layers
     from benchmarks.report.rebuild import rebuild
 
     studies = [] if args.dataset or args.protocol else _studies(args.results)
     status = rebuild_studies(studies) if studies else 0
     for folder in comparisons:  # whose pages show the studies
-        write_layers(folder)
         print(f"{folder}\n\n{rebuild(folder)}\n")
     return status
 

@@ -33,7 +33,7 @@ def read(folder: Path, record: RunRecord) -> pd.DataFrame | None:
         layers = pd.read_csv(io.StringIO(text), keep_default_na=False)[list(COLUMNS)]
         return layers if fits(layers, record) else None
     except (OSError, ValueError, KeyError):
-        return None  # missing or damaged, and written anew by the next report
+        return None  # missing or damaged, and written anew by the next sweep
 
 
 def fits(layers: pd.DataFrame, record: RunRecord) -> bool:

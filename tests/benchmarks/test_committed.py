@@ -13,12 +13,12 @@ from benchmarks.records.store import load
 
 @pytest.fixture
 def committed(committed_results):
-    (record,) = (
+    lenets = (
         record
         for record in load(committed_results / "fashion_mnist" / "quick")
         if record.setup.model == "lenet" and record.setup.inputs
     )
-    return record
+    return min(lenets, key=lambda record: record.setup.seed)
 
 
 def test_lenet_is_trained_to_its_committed_record(
@@ -27,6 +27,7 @@ def test_lenet_is_trained_to_its_committed_record(
     """To the bit where versions and CPU are the same, and within its interval elsewhere."""
     monkeypatch.setattr("benchmarks.measurement.loop_timings.ROUNDS", 1)
     command = ["run", "--models=lenet", "--protocol=quick", "--device=cpu"]
+    command.append(f"--seeds={committed.setup.seed}")
     config = cli.parse([*command, f"--protocol.precision={committed.setup.precision}"]).config
     (spec,) = plan(config.resolved(), fashion_mnist)
     assert spec.protocol == replace(spec.protocol, **_fields(committed.setup.settings))

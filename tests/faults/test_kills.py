@@ -17,7 +17,8 @@ STEP = "lit_models.classifier:LitClassifier.training_step"
 EPOCH_END = "lit_models.classifier:LitClassifier.on_train_epoch_end"
 TEST_STEP = "lit_models.classifier:LitClassifier.test_step"
 UPDATE = "torch.optim:AdamW.step"
-SAVE = "benchmarks.training.checkpoint_file:write_atomic"
+SAVE = "benchmarks.training.checkpoint_file:CheckpointFile.save_checkpoint"
+HASH = "hashlib:file_digest"  # of a checkpoint whose content is written
 WEIGHTS = "benchmarks.training.weights:save_model"
 SEND = "multiprocessing.connection:Connection.send"
 
@@ -27,7 +28,7 @@ EVERY_STEP, EVERY_EPOCH = 0.0, 1e9
 FEW = [
     (Fault(STEP, 8), EVERY_STEP),
     (Fault(STEP, 8), EVERY_EPOCH),
-    (Fault(SAVE, 7, action="tear"), EVERY_STEP),
+    (Fault(HASH, 7), EVERY_STEP),
     (Fault(TEST_STEP, after=True), EVERY_EPOCH),
     (Fault(WEIGHTS, after=True), EVERY_EPOCH),
 ]
@@ -36,7 +37,7 @@ MANY = [
     *((Fault(STEP, nth), EVERY_STEP) for nth in (1, 2, 5, 6, 11, 15)),
     *((Fault(UPDATE, nth, after=True), EVERY_STEP) for nth in (1, 4, 5, 10, 15)),
     *((Fault(SAVE, nth), EVERY_STEP) for nth in (1, 5, 15)),
-    *((Fault(SAVE, nth, action="tear"), EVERY_STEP) for nth in (1, 5, 6, 15)),
+    *((Fault(HASH, nth), EVERY_STEP) for nth in (1, 5, 6, 15)),
     *((Fault(SAVE, nth, after=True), EVERY_STEP) for nth in (1, 5, 6, 15)),
     *((Fault(EPOCH_END, nth), EVERY_EPOCH) for nth in (1, 2, 3)),
     *((Fault(EPOCH_END, nth, after=True), EVERY_EPOCH) for nth in (1, 2, 3)),

@@ -11,7 +11,7 @@ from benchmarks.records.record import FAILED, KILLED, OK, TIMEOUT
 from benchmarks.records.store import load
 from tests.faults.conftest import numbers
 from tests.faults.saboteur import Fault
-from tests.faults.test_kills import EPOCH_END, EVERY_EPOCH, EVERY_STEP, SAVE, STEP, TEST_STEP
+from tests.faults.test_kills import EPOCH_END, EVERY_EPOCH, EVERY_STEP, HASH, STEP, TEST_STEP
 from tests.faults.test_stops import LONG, ends, wait_for_checkpoint
 
 
@@ -59,7 +59,7 @@ def test_ranks_go_on_to_the_bit_after_a_stop_and_a_kill(strike):
 @pytest.mark.parametrize(
     ("fault", "seconds"),
     [
-        (Fault(SAVE, 7, action="tear", rank=0), EVERY_STEP),
+        (Fault(HASH, 7, rank=0), EVERY_STEP),
         (Fault(STEP, 8, rank=0), EVERY_EPOCH),
         (Fault(STEP, 8), EVERY_EPOCH),
         (Fault(EPOCH_END, 2, rank=1), EVERY_EPOCH),

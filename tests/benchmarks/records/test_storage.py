@@ -94,7 +94,7 @@ def test_a_sweep_leaves_everything_at_the_url(url, tmp_path, capsys, monkeypatch
     assert printed.err.count("is gone when this command ends") == 1
     left = {path.relative_to(folder).parts[0] for path in folder.rglob("*") if path.is_file()}
     derived = {"curves.csv", "plots", "report.html", "results.csv", "table.md"}
-    assert left == {*derived, "predictions", "runs"}
+    assert left == {*derived, "layers", "predictions", "runs"}
     assert (folder / "plots" / "accuracy.png").read_bytes().startswith(b"\x89PNG")
 
     assert cli.main(command) == 0

@@ -47,6 +47,7 @@ def run(data_dir, results, model="lenet"):
     return cli.main(["peers", "--models", model, "--device", "cpu", *short, *folders])
 
 
+@pytest.mark.slow
 def test_every_loop_is_timed_and_compared_with_ours(
     short, two_processes, small_fashion_mnist, tmp_path, capsys
 ):
