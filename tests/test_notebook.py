@@ -70,6 +70,7 @@ def pictures(path):
     return [output for output in outputs(path) if "image/png" in output.get("data", {})]
 
 
+@pytest.mark.slow
 def test_an_executed_copy_lies_beside_the_results(results, capfd):
     root = results("fashion_mnist/quick", studies=["kernel_size", "effective_receptive_field"])
     before = PATH.read_bytes()

@@ -34,6 +34,7 @@ def rows_of(tmp_path):
 
 
 @pytest.mark.usefixtures("in_this_process")
+@pytest.mark.slow
 def test_all_trains_one_net_of_each_paper_and_compares_them(tmp_path, small_fashion_mnist, capsys):
     assert run(tmp_path, small_fashion_mnist) == 0
     folder, rows = rows_of(tmp_path)
