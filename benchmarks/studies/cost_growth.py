@@ -118,8 +118,8 @@ class CostGrowth(Study):
         panels[0, 0].set_ylabel("seconds")
         panels[1, 0].set_ylabel("peak memory (MiB)")
         panels[0, -1].legend()
-        for axes in panels.flat:
-            axes.set_ylim(bottom=0)
+        for axes, column in zip(panels[:, 0], ("seconds", "peak_memory_mb"), strict=True):
+            axes.set_ylim(0, 1.05 * rows[column].max())
         figure.suptitle("How the cost of a sweep grows", x=0.01, ha="left")
         return figure
 
